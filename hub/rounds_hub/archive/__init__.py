@@ -1,0 +1,1 @@
+"""Where instances live: content addressed, one way in, one way out."""

@@ -1,0 +1,113 @@
+"""Studies, series and instances as the archive holds them, and imports."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from rounds_hub.catalogue.models import Base, utc_now
+
+__all__ = ["Aside", "Import", "Instance", "Series", "Study"]
+
+
+class Study(Base):
+    """A study, with the attributes by which people look for it."""
+
+    __tablename__ = "study"
+
+    uid: Mapped[str] = mapped_column(primary_key=True)
+    patient_id: Mapped[str] = mapped_column(default="", index=True)
+    patient_name: Mapped[str] = mapped_column(default="")
+    patient_sex: Mapped[str] = mapped_column(default="")
+    patient_age: Mapped[str] = mapped_column(default="")
+    date: Mapped[str] = mapped_column(default="")
+    description: Mapped[str] = mapped_column(default="")
+    accession: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    series: Mapped[list[Series]] = relationship(
+        back_populates="study", order_by="Series.number"
+    )
+
+
+class Series(Base):
+    """A series; *content_hash* is the SHA-256 over its instances' hashes in sorted order."""
+
+    __tablename__ = "series"
+
+    uid: Mapped[str] = mapped_column(primary_key=True)
+    study_uid: Mapped[str] = mapped_column(ForeignKey("study.uid"), index=True)
+    modality: Mapped[str] = mapped_column(default="")
+    body_part: Mapped[str] = mapped_column(default="")
+    description: Mapped[str] = mapped_column(default="")
+    number: Mapped[int] = mapped_column(default=0)
+    sop_class: Mapped[str] = mapped_column(default="")
+    instance_count: Mapped[int] = mapped_column(default=0)
+    frame_count: Mapped[int] = mapped_column(default=0)
+    rows: Mapped[int] = mapped_column(default=0)
+    columns: Mapped[int] = mapped_column(default=0)
+    content_hash: Mapped[str] = mapped_column(default="")
+    owner: Mapped[str] = mapped_column(default="")
+    audience: Mapped[list[str]] = mapped_column(default=list)
+    run_id: Mapped[str | None] = mapped_column(index=True)
+    """The run whose result this series is."""
+    revision: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    study: Mapped[Study] = relationship(back_populates="series")
+    instances: Mapped[list[Instance]] = relationship(back_populates="series")
+
+
+class Instance(Base):
+    """An instance, and under which hash its bytes are kept."""
+
+    __tablename__ = "instance"
+
+    uid: Mapped[str] = mapped_column(primary_key=True)
+    series_uid: Mapped[str] = mapped_column(ForeignKey("series.uid"), index=True)
+    sop_class: Mapped[str]
+    transfer_syntax: Mapped[str]
+    number: Mapped[int] = mapped_column(default=0)
+    frames: Mapped[int] = mapped_column(default=0)
+    sha256: Mapped[str] = mapped_column(index=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    series: Mapped[Series] = relationship(back_populates="instances")
+
+
+class Aside(Base):
+    """Bytes that came under a SOP Instance UID that already stands for other bytes."""
+
+    __tablename__ = "aside"
+    __table_args__ = (Index("uq_aside_bytes", "sop_uid", "sha256", unique=True),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    sop_uid: Mapped[str]
+    sha256: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    owner: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Import(Base):
+    """One upload or import: how far it is and what came of each file.
+
+    *state* is ``waiting``, ``running``, ``done`` or ``failed``; *summary* has the counts
+    ``taken``, ``same``, ``aside``, ``refused`` and the list ``problems`` of
+    ``{"file", "why"}``.
+    """
+
+    __tablename__ = "import"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    state: Mapped[str] = mapped_column(default="waiting")
+    modality: Mapped[str] = mapped_column(default="")
+    total: Mapped[int] = mapped_column(default=0)
+    done: Mapped[int] = mapped_column(default=0)
+    summary: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    error: Mapped[str] = mapped_column(default="")
+    study_uids: Mapped[list[str]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    finished_at: Mapped[datetime | None]

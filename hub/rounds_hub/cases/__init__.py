@@ -1,0 +1,1 @@
+"""Typical cases: authored, published, shown to those who may see them."""

@@ -1,0 +1,1 @@
+"""The database of the house: sessions, migrations, the outbox of events."""

@@ -1,0 +1,1 @@
+"""How JupyterHub is configured, started and watched to be one house."""

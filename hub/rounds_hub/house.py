@@ -1,0 +1,58 @@
+"""One house as one process sees it: settings, catalogue, archive, index, queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from rounds_hub.archive.store import LocalStore
+from rounds_hub.catalogue.sessions import Sessions
+from rounds_hub.work.client import WorkClient
+from rounds_search.backends import open_backend
+
+if TYPE_CHECKING:
+    from rounds_hub.settings import Rounds
+    from rounds_search.backends import Backend
+
+__all__ = ["House"]
+
+
+@dataclass
+class House:
+    """The parts of the house, opened once in a process.
+
+    The parts that not every process needs are opened when they are first used.
+    """
+
+    settings: Rounds
+    sessions: Sessions
+    store: LocalStore
+
+    @classmethod
+    def open(cls, settings: Rounds) -> Self:
+        """Open the house at *settings*, its tables brought to this version."""
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sessions = Sessions(settings.catalogue_url)
+        sessions.migrate()
+        store = LocalStore(settings.data / "archive", settings.free_space_bytes)
+        return cls(settings, sessions, store)
+
+    @cached_property
+    def index(self) -> Backend:
+        """The case index."""
+        backend = open_backend(self.settings.search_location)
+        backend.ensure()
+        return backend
+
+    @cached_property
+    def work(self) -> WorkClient:
+        """The way to hand long work to the workers."""
+        return WorkClient(self.settings.work_url)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self.sessions.close()
+        for part in ("index", "work"):
+            if part in self.__dict__:
+                self.__dict__.pop(part).close()

@@ -1,0 +1,1 @@
+"""Bring what the catalogue holds into the search index."""

@@ -1,0 +1,1 @@
+"""Templates, and the runs that execute them on series with parameters."""

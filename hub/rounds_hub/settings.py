@@ -1,0 +1,137 @@
+"""What an administrator sets: one class of traits, read the same by every process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from traitlets import Int, List, TraitError, Unicode
+from traitlets.config import Config, Configurable
+from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
+
+from rounds_hub.errors import SettingsError
+
+__all__ = ["Rounds", "load_settings"]
+
+
+class Rounds(Configurable):
+    """The settings of one house; each has a heading in ``docs/settings.md``."""
+
+    data_dir = Unicode(
+        "rounds-data", help="The folder that holds everything kept on this machine."
+    ).tag(config=True)
+    database_url = Unicode(
+        "",
+        help="SQLAlchemy URL of the catalogue; empty: SQLite in the data folder.",
+    ).tag(config=True)
+    work_database_url = Unicode(
+        "",
+        help="URL of the queue's database; empty: beside the catalogue.",
+    ).tag(config=True)
+    search_url = Unicode(
+        "", help="Where the case index is; empty: a SQLite file in the data folder."
+    ).tag(config=True)
+    template_dirs = List(
+        Unicode(),
+        help="Folders with template folders; empty: those that come with Rounds.",
+    ).tag(config=True)
+    import_audience = List(
+        Unicode(),
+        default_value=["role:doctor", "role:researcher", "role:teacher"],
+        help="Who may see series that were imported and are in no case yet.",
+    ).tag(config=True)
+    max_upload_bytes = Int(
+        4 * 2**30, min=1, help="The most that one upload may bring, unpacked."
+    ).tag(config=True)
+    max_instance_bytes = Int(
+        2 * 2**30, min=1, help="The most that one instance may have."
+    ).tag(config=True)
+    max_volume_bytes = Int(
+        4 * 2**30, min=1, help="The most memory that one volume may take."
+    ).tag(config=True)
+    volume_cache_bytes = Int(
+        8 * 2**30, min=0, help="How much disk the cache of volumes may take."
+    ).tag(config=True)
+    free_space_bytes = Int(
+        256 * 2**20, min=0, help="Space on the disk that is never filled."
+    ).tag(config=True)
+    run_seconds = Int(
+        1800, min=1, help="How long one run may take before it is ended."
+    ).tag(config=True)
+    run_memory_bytes = Int(
+        8 * 2**30, min=2**28, help="How much memory one run may have."
+    ).tag(config=True)
+    run_workers = Int(
+        2, min=1, help="How many runs one worker executes at the same time."
+    ).tag(config=True)
+    ae_title = Unicode(
+        "ROUNDS", help="The application entity title of the gateway."
+    ).tag(config=True)
+    gateway_host = Unicode(
+        "127.0.0.1", help="The address on which the gateway listens."
+    ).tag(config=True)
+    gateway_port = Int(
+        11112, min=0, max=65535, help="The port of the gateway; 0: any free one."
+    ).tag(config=True)
+
+    @property
+    def data(self) -> Path:
+        """The data folder as an absolute path."""
+        return Path(self.data_dir).expanduser().absolute()
+
+    @property
+    def catalogue_url(self) -> str:
+        """The URL of the catalogue, with the default filled in."""
+        return self.database_url or f"sqlite:///{self.data / 'catalogue.sqlite'}"
+
+    @property
+    def work_url(self) -> str:
+        """The URL of the queue's database, with the default filled in."""
+        if self.work_database_url:
+            return self.work_database_url
+        if self.database_url and not self.database_url.startswith("sqlite"):
+            return self.database_url
+        return f"sqlite:///{self.data / 'work.sqlite'}"
+
+    @property
+    def search_location(self) -> str:
+        """Where the case index is, with the default filled in."""
+        return self.search_url or str(self.data / "index.sqlite")
+
+
+def load_settings(config_file: str | None = None, **overrides: object) -> Rounds:
+    """Return the settings from *config_file*, the environment and *overrides*.
+
+    ``ROUNDS_CONFIG`` names a configuration file (Python, as JupyterHub has it) where
+    *config_file* does not; ``ROUNDS_DATA`` the data folder.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing or a value is of the wrong kind.
+
+    Examples
+    --------
+    >>> load_settings(gateway_port=0).ae_title
+    'ROUNDS'
+    """
+    config = Config()
+    named = config_file or os.environ.get("ROUNDS_CONFIG", "")
+    if named:
+        config = _from_file(Path(named))
+    if "ROUNDS_DATA" in os.environ:
+        config.Rounds.data_dir = os.environ["ROUNDS_DATA"]
+    try:
+        return Rounds(config=config, **overrides)
+    except TraitError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _from_file(path: Path) -> Config:
+    """Run the configuration file at *path* and return what it sets."""
+    try:
+        loaded = PyFileConfigLoader(path.name, path=str(path.absolute().parent))
+        return loaded.load_config()
+    except ConfigFileNotFound as error:
+        msg = f"There is no configuration file {path.name!r}; see docs/settings.md."
+        raise SettingsError(msg) from error

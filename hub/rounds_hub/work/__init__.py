@@ -1,0 +1,1 @@
+"""The durable queue and the worker process that empties it."""

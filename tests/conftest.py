@@ -1,0 +1,258 @@
+"""What every test may ask for: a house, people of every role, real servers."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from rounds_hub.access.principal import Principal, Role
+from rounds_hub.access.signin import refuse_cross_site
+from rounds_hub.catalogue.sessions import Sessions
+from rounds_hub.errors import NotSignedInError
+from rounds_hub.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fastapi import FastAPI
+
+    from rounds_hub.house import House
+
+ROOT = Path(__file__).parent.parent
+IN_CI = os.environ.get("CI") == "true"
+POSTGRESQL = Path("/usr/lib/postgresql")
+
+
+def missing(what: str, how: str) -> None:
+    """Skip because *what* is not here, which CI may not do."""
+    message = f"{what} is not here: {how}"
+    if IN_CI:
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real series, or skip by name where it is missing."""
+    folder = Path(os.environ.get("ROUNDS_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("real series are not here: set ROUNDS_TEST_DATA to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of a Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        missing("Chromium", "install the package chromium")
+    return str(found)
+
+
+@pytest.fixture(scope="session")
+def dciodvfy() -> str:
+    """Return the path of the DICOM verifier."""
+    found = shutil.which("dciodvfy")
+    if found is None:
+        missing("dciodvfy", "install the package dicom3tools")
+    return str(found)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a PostgreSQL server on loopback and return its URL without a database."""
+    programs = sorted(POSTGRESQL.glob("*/bin")) if POSTGRESQL.is_dir() else []
+    if not programs:
+        missing("PostgreSQL", "install the package postgresql")
+    server = _Postgresql(programs[-1], tmp_path_factory.mktemp("postgresql"))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+class _Postgresql:
+    """A PostgreSQL server of the tests' own, on a free port of loopback."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self.programs = programs
+        self.folder = folder
+        self.password = secrets.token_hex(8)
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://rounds:{self.password}@127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        kept = self.folder / "password"
+        kept.write_text(self.password)
+        for parent in [self.folder, *self.folder.parents][:4]:
+            parent.chmod(parent.stat().st_mode | 0o055)
+        kept.chmod(0o644)
+        self.folder.chmod(0o777)
+        where = str(self.folder / "data")
+        shared = ["-A", "scram-sha-256", "-U", "rounds", f"--pwfile={kept}"]
+        self._do("initdb", "-D", where, *shared)
+        said = (
+            f"-p {self.port} -c listen_addresses=127.0.0.1 "
+            f"-c unix_socket_directories={self.folder} -c fsync=off"
+        )
+        log = str(self.folder / "log")
+        self._do("pg_ctl", "-D", where, "-w", "-l", log, "-o", said, "start")
+
+    def stop(self) -> None:
+        where = str(self.folder / "data")
+        self._do("pg_ctl", "-D", where, "-m", "immediate", "stop")
+
+    def _do(self, program: str, *arguments: str) -> None:
+        as_user = []
+        if os.geteuid() == 0:
+            ids = ["--reuid=postgres", "--regid=postgres", "--clear-groups"]
+            as_user = ["setpriv", *ids]
+        command = [*as_user, str(self.programs / program), *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database, first on SQLite, then on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'catalogue.sqlite'}"
+    import psycopg
+
+    server: str = request.getfixturevalue("postgresql")
+    name = f"rounds_{secrets.token_hex(6)}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return f"{server}/{name}"
+
+
+@pytest.fixture
+def sessions(database_url: str) -> Iterator[Sessions]:
+    """Return sessions on a catalogue with its tables, on each kind of database."""
+    opened = Sessions(database_url)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """Return a house in a folder of its own, on SQLite and local disk."""
+    opened = open_house(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def any_house(tmp_path: Path, database_url: str) -> Iterator[House]:
+    """Return a house in a folder of its own, on each kind of database."""
+    opened = open_house(tmp_path, database_url=database_url)
+    yield opened
+    opened.close()
+
+
+def open_house(folder: Path, **settings: Any) -> House:
+    """Open a house below *folder*."""
+    from rounds_hub import house
+
+    return house.House.open(load_settings(data_dir=str(folder / "data"), **settings))
+
+
+def person(name: str, *roles: Role) -> Principal:
+    """Return somebody called *name* with *roles*, by default the one so called."""
+    own = roles or (Role(name),)
+    return Principal(name, frozenset(own), frozenset(f"{role.value}s" for role in own))
+
+
+class SignInByHeader:
+    """Believe the header ``X-Person: name role role``: for tests without a hub."""
+
+    async def identify(self, request: Request) -> Principal:
+        said = request.headers.get("x-person", "").split()
+        if not said:
+            msg = "Nobody is signed in."
+            raise NotSignedInError(msg)
+        if "x-cookie" in request.headers:
+            refuse_cross_site(request)
+        return person(said[0], *map(Role, said[1:]))
+
+    def start(self, request: Request) -> Response:
+        return RedirectResponse(f"/hub/login?next={request.url.path}", 302)
+
+    def router(self) -> APIRouter:
+        return APIRouter()
+
+
+@pytest.fixture
+def service_url(house: House) -> Iterator[str]:
+    """Serve *house* over HTTP on loopback; people sign in by a header."""
+    from rounds_hub.web import create_app
+
+    app = create_app(house, SignInByHeader(), "/services/rounds/")
+    port = free_port()
+    with serving(app, port):
+        yield f"http://127.0.0.1:{port}/services/rounds/"
+
+
+@contextmanager
+def serving(app: FastAPI, port: int) -> Iterator[None]:
+    """Serve *app* on *port* of loopback in a thread."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="error", lifespan="off", ws="none"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture
+def client_as(service_url: str) -> Iterator[Callable[..., httpx.Client]]:
+    """Return a function that gives an HTTP client of the service for a person.
+
+    ``client_as("student")`` signs in a student, ``client_as("ada", "teacher")`` a
+    teacher called ada, ``client_as("")`` nobody. Addresses are relative:
+    ``client.get("api/me")``.
+    """
+    opened: list[httpx.Client] = []
+
+    def make(name: str, *roles: str) -> httpx.Client:
+        said = " ".join([name, *(roles or (name,))]) if name else ""
+        headers = {"x-person": said} if said else {}
+        client = httpx.Client(base_url=service_url, headers=headers, timeout=60)
+        opened.append(client)
+        return client
+
+    yield make
+    for client in opened:
+        client.close()
