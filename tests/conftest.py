@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -175,7 +175,7 @@ def any_house(tmp_path: Path, database_url: str) -> Iterator[House]:
     opened.close()
 
 
-def open_house(folder: Path, **settings: Any) -> House:
+def open_house(folder: Path, **settings: str) -> House:
     """Open a house below *folder*."""
     from rounds_hub import house
 

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from rounds_hub.runs.models import Run
 
 __all__ = [
+    "READS",
     "Action",
     "Resource",
     "case_resource",
     "decide",
+    "forget_recent",
     "import_resource",
     "require",
     "run_resource",
@@ -71,9 +73,10 @@ HOUSE = Resource("house")
 _STAFF = frozenset({Role.DOCTOR, Role.RESEARCHER, Role.TEACHER, Role.ADMIN})
 _PEOPLE = _STAFF | {Role.STUDENT}
 
-_READS = frozenset(
+READS = frozenset(
     {Action.CASE_READ, Action.SERIES_READ, Action.RUN_READ, Action.IMPORT_READ}
 )
+_LOOKS = frozenset({Action.SEARCH, Action.STUDY_LIST, Action.AUDIT_READ})
 _BY_ROLE: dict[Action, frozenset[Role]] = {
     Action.SEARCH: _PEOPLE,
     Action.TEMPLATE_READ: _PEOPLE,
@@ -105,7 +108,7 @@ def decide(principal: Principal, action: Action, resource: Resource = HOUSE) -> 
     """
     if not visible(principal, resource):
         return False
-    if action in _READS:
+    if action in READS:
         return True
     if action in _BY_ROLE:
         return principal.has(Role.SYSTEM, *_BY_ROLE[action])
@@ -167,12 +170,13 @@ _RECENT_MOST = 10_000
 
 def _record(session: Session, asked: AuditKey, *, allowed: bool) -> None:
     """Write the decision where it is kept whatever becomes of the transaction."""
-    if asked.resource is HOUSE and allowed:
-        return
-    if allowed and asked.action not in _READS and session.info.get("write"):
+    if allowed and asked.action is Action.TEMPLATE_READ:
+        return  # no patient's data
+    looks = asked.action in READS or asked.action in _LOOKS
+    if allowed and not looks and session.info.get("write"):
         session.add(asked.entry(allowed=True))
         return
-    if allowed and _was_recent(asked):
+    if allowed and looks and _was_recent(asked):
         return
     session.info["afterwards"].append(
         lambda later: later.add(asked.entry(allowed=allowed))
@@ -189,6 +193,11 @@ def _was_recent(asked: AuditKey) -> bool:
         _RECENT.clear()
     _RECENT[key] = now
     return False
+
+
+def forget_recent() -> None:
+    """Forget which reads were written lately; the next ones are written again."""
+    _RECENT.clear()
 
 
 def case_resource(case: Case) -> Resource:
