@@ -1,0 +1,145 @@
+"""Compare what a data set says about its pixels with the pixel data that it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rounds_hub.archive.codestreams import size_of
+from rounds_hub.errors import InvalidError
+
+if TYPE_CHECKING:
+    from rounds_hub.archive.texts import Texts
+    from rounds_hub.archive.walking import Bytes, Pixels, Walk
+
+__all__ = ["Shape", "check_pixels", "shape_of"]
+
+SAMPLES = 0x00280002
+PHOTOMETRIC = 0x00280004
+FRAMES = 0x00280008
+ROWS = 0x00280010
+COLUMNS = 0x00280011
+ALLOCATED = 0x00280100
+MOST_FRAME_BYTES = 2**30
+BITS = frozenset({1, 8, 16, 24, 32, 40, 48, 56, 64})
+VIDEO = "1.2.840.10008.1.2.4.10"
+"""The beginning of every MPEG-2, MPEG-4 and HEVC transfer syntax (PS3.6, annex A)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the Image Pixel module says (PS3.3, C.7.6.3)."""
+
+    rows: int
+    columns: int
+    frames: int
+    samples: int
+    allocated: int
+    photometric: str
+
+    @property
+    def frame_bits(self) -> int:
+        """How many bits one native frame has."""
+        # In 4:2:2 two pixels share their colour (PS3.3, C.7.6.3.1.2).
+        halved = self.photometric == "YBR_FULL_422" and self.samples == 3  # noqa: PLR2004
+        samples = 2 if halved else self.samples
+        return self.rows * self.columns * samples * self.allocated
+
+
+def shape_of(texts: Texts) -> Shape:
+    """Return the shape that a data set declares.
+
+    Raises
+    ------
+    InvalidError
+        If it declares none that can be.
+    """
+    shape = Shape(
+        rows=texts.short(ROWS) or 0,
+        columns=texts.short(COLUMNS) or 0,
+        frames=texts.integer(FRAMES, 1),
+        samples=texts.short(SAMPLES) or 1,
+        allocated=texts.short(ALLOCATED) or 0,
+        photometric=texts.code(PHOTOMETRIC),
+    )
+    if not (shape.rows and shape.columns):
+        msg = f"It has pixel data, and {shape.rows} rows x {shape.columns} columns."
+        raise InvalidError(msg)
+    if shape.frames < 1:
+        msg = f"It has pixel data, and says that it has {shape.frames} frames."
+        raise InvalidError(msg)
+    if shape.allocated not in BITS:
+        msg = f"A pixel cannot have {shape.allocated} bits allocated."
+        raise InvalidError(msg)
+    if shape.frame_bits // 8 > MOST_FRAME_BYTES:
+        msg = f"One frame would have {shape.frame_bits // 8} bytes; 1 GiB is the most."
+        raise InvalidError(msg)
+    return shape
+
+
+def check_pixels(data: Bytes, found: Walk, texts: Texts, syntax: str) -> Shape | None:
+    """Return the shape of the pixel data, None where there are none to have.
+
+    Parameters
+    ----------
+    data
+        The bytes that were walked over.
+    found
+        What the walk found.
+    texts
+        Its values.
+    syntax
+        The transfer syntax UID.
+
+    Raises
+    ------
+    InvalidError
+        If the pixel data are missing, too short, too long by a frame or more, or not in
+        the form that the transfer syntax says.
+    """
+    if found.pixels is None:
+        if ROWS in found.values:
+            msg = "It says how many rows it has, and has no pixel data."
+            raise InvalidError(msg)
+        return None
+    shape = shape_of(texts)
+    if found.pixels.fragments is None:
+        _check_native(found.pixels, shape)
+    elif syntax.startswith(VIDEO):
+        _check_count(found.pixels, 1)
+    else:
+        _check_count(found.pixels, shape.frames)
+        _check_codestreams(data, found.pixels, shape)
+    return shape
+
+
+def _check_native(pixels: Pixels, shape: Shape) -> None:
+    """Refuse native pixel data that are not as long as the shape says."""
+    expected = (shape.frame_bits * shape.frames + 7) // 8
+    more = pixels.length - expected
+    if more < 0 or more > max(1, shape.frame_bits // 8 - 1):
+        msg = (
+            f"Its pixel data have {pixels.length} bytes; {shape.frames} frames of "
+            f"{shape.rows} x {shape.columns} need {expected}."
+        )
+        raise InvalidError(msg)
+
+
+def _check_count(pixels: Pixels, frames: int) -> None:
+    """Refuse compressed pixel data with fewer fragments than frames."""
+    fragments = len(pixels.fragments or ())
+    if fragments < frames:
+        msg = f"It says that it has {frames} frames, and has {fragments} of them."
+        raise InvalidError(msg)
+
+
+def _check_codestreams(data: Bytes, pixels: Pixels, shape: Shape) -> None:
+    """Refuse compressed pictures that are not of the size that the data set says."""
+    for start, length in pixels.fragments or ():
+        size = size_of(data, start, length)
+        if size is not None and size != (shape.rows, shape.columns):
+            msg = (
+                f"A compressed frame has {size[0]} x {size[1]} pixels, the data set "
+                f"says {shape.rows} x {shape.columns}."
+            )
+            raise InvalidError(msg)

@@ -1,0 +1,337 @@
+"""Walk over the bytes of a data set within limits, before any library reads them.
+
+The encodings are those of DICOM PS3.5, section 7: explicit and implicit VR, either byte
+order, sequences of defined and undefined length, encapsulated pixel data (annex A.4).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from pydicom.datadict import dictionary_VR
+
+from rounds_hub.errors import InvalidError
+
+__all__ = ["Bytes", "Limits", "Pixels", "Syntax", "Walk", "walk", "walk_group"]
+
+ITEM = 0xFFFEE000
+ITEM_END = 0xFFFEE00D
+SEQUENCE_END = 0xFFFEE0DD
+UNDEFINED = 0xFFFFFFFF
+PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+SHORT = frozenset(
+    b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
+)
+LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+MOST_VALUE = 2**16
+
+
+class Bytes(Protocol):
+    """Bytes that can be looked at anywhere: ``bytes`` or a memory map."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        """Return those of *part*."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of anything one data set may have."""
+
+    depth: int = 64
+    elements: int = 5_000_000
+    items: int = 2_000_000
+    size: int = 2 * 2**30
+    inflate_ratio: int = 200
+    """How often larger than the file an inflated data set may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """How a data set is encoded."""
+
+    explicit: bool = True
+    order: str = "<"
+
+
+IMPLICIT = Syntax(explicit=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """Where the pixel data of the top level lies.
+
+    *fragments* are ``(start, length)`` of each fragment without the offset table, and
+    None for native pixel data.
+    """
+
+    tag: int
+    start: int
+    length: int
+    fragments: tuple[tuple[int, int], ...] | None = None
+
+
+@dataclass(slots=True)
+class Walk:
+    """What a walk found at the top level, and how much it saw."""
+
+    values: dict[int, bytes] = field(default_factory=dict)
+    pixels: Pixels | None = None
+    elements: int = 0
+    items: int = 0
+
+
+def walk(
+    data: Bytes, start: int, syntax: Syntax, wanted: frozenset[int], limits: Limits
+) -> Walk:
+    r"""Walk over the data set in *data* from *start* to the end.
+
+    Parameters
+    ----------
+    data
+        The bytes of the file, or of the inflated data set.
+    start
+        Where the data set begins.
+    syntax
+        Its encoding.
+    wanted
+        The tags of the top level whose values are returned.
+    limits
+        How deep and how many.
+
+    Raises
+    ------
+    InvalidError
+        If a length leads out of the file, a limit is passed, or the encoding is broken.
+
+    Examples
+    --------
+    >>> rows = bytes.fromhex("28001000 5553 0200 4000")
+    >>> walk(rows, 0, Syntax(), frozenset({0x00280010}), Limits()).values
+    {2621456: b'@\x00'}
+    """
+    walker = _Walker(data, wanted, limits)
+    walker.data_set(start, len(data), syntax, depth=0)
+    return walker.seen
+
+
+def walk_group(
+    data: Bytes, start: int, group: int, limits: Limits
+) -> tuple[dict[int, bytes], int]:
+    """Return every value of *group*, in explicit little endian, and where it ends.
+
+    The file meta information (PS3.10, 7.1) is group 2 in this encoding.
+    """
+    every = frozenset(range(group << 16, (group + 1) << 16))
+    walker = _Walker(data, every, limits)
+    prefix = struct.pack("<H", group)
+    position = start
+    while data[position : position + 2] == prefix:
+        position = walker.element(position, len(data), Syntax(), depth=0)
+    return walker.seen.values, position
+
+
+class _Element(NamedTuple):
+    """The head of one element: its tag, VR (empty if implicit), and where it lies."""
+
+    tag: int
+    vr: bytes
+    start: int
+    length: int
+
+    @property
+    def name(self) -> str:
+        """The tag as people write it."""
+        return f"({self.tag >> 16:04X},{self.tag & 0xFFFF:04X})"
+
+
+class _Walker:
+    """One walk; every step moves forward, so it ends."""
+
+    def __init__(self, data: Bytes, wanted: frozenset[int], limits: Limits) -> None:
+        """Walk over *data*."""
+        self.data = data
+        self.wanted = wanted
+        self.limits = limits
+        self.seen = Walk()
+
+    def data_set(self, start: int, end: int, syntax: Syntax, *, depth: int) -> int:
+        """Walk over the elements from *start*; return where the data set ends."""
+        if depth > self.limits.depth:
+            msg = f"Its sequences are nested more than {self.limits.depth} deep."
+            raise InvalidError(msg)
+        delimiter = struct.pack(f"{syntax.order}HH", ITEM_END >> 16, ITEM_END & 0xFFFF)
+        position = start
+        while position < end:
+            if depth and self.data[position : position + 4] == delimiter:
+                return position + 8
+            position = self.element(position, end, syntax, depth=depth)
+        return position
+
+    def element(self, position: int, end: int, syntax: Syntax, *, depth: int) -> int:
+        """Walk over the element at *position*; return where it ends."""
+        self._count_element()
+        head = self._explicit if syntax.explicit else self._implicit
+        return self._value(head(position, end, syntax), end, syntax, depth)
+
+    def _value(self, element: _Element, end: int, syntax: Syntax, depth: int) -> int:
+        """Walk over the value of *element*; return where it ends."""
+        pixels = element.tag in PIXEL_TAGS
+        if element.length == UNDEFINED:
+            if pixels and element.vr in {b"OB", b"OW"}:
+                return self._fragments(element, end, depth)
+            inside = IMPLICIT if element.vr == b"UN" else syntax
+            return self._sequence(element, end, inside, depth)
+        after = element.start + element.length
+        if after > end:
+            msg = (
+                f"The length of {element.name} leads out of what holds it: the file is "
+                f"cut short or was altered."
+            )
+            raise InvalidError(msg)
+        if depth == 0:
+            self._remember(element, pixels=pixels)
+        if _is_sequence(element):
+            self._sequence(element, after, syntax, depth)
+        return after
+
+    def _sequence(self, element: _Element, end: int, syntax: Syntax, depth: int) -> int:
+        """Walk over the items of a sequence; return where it ends."""
+        if element.vr not in {b"SQ", b"UN", b""}:
+            msg = f"{element.name} has no length, which its kind of value must have."
+            raise InvalidError(msg)
+        position = element.start
+        while position < end:
+            item = self._implicit(position, end, syntax)
+            if item.tag == SEQUENCE_END and element.length == UNDEFINED:
+                return item.start
+            self._count_item(item)
+            if item.length == UNDEFINED:
+                position = self.data_set(item.start, end, syntax, depth=depth + 1)
+                self._ended(position, ITEM_END, syntax)
+            else:
+                after = self._inside(item, end)
+                self.data_set(item.start, after, syntax, depth=depth + 1)
+                position = after
+        if element.length == UNDEFINED:
+            msg = f"The sequence {element.name} has no end."
+            raise InvalidError(msg)
+        return position
+
+    def _fragments(self, element: _Element, end: int, depth: int) -> int:
+        """Walk over encapsulated pixel data (PS3.5, A.4); return where it ends."""
+        position = element.start
+        found: list[tuple[int, int]] = []
+        while position < end:
+            item = self._implicit(position, end, IMPLICIT)
+            if item.tag == SEQUENCE_END:
+                if depth == 0:
+                    length = position - element.start
+                    self._set_pixels(element, length, tuple(found[1:]))
+                return item.start
+            self._count_item(item)
+            position = self._inside(item, end)
+            found.append((item.start, item.length))
+        msg = "The compressed pixel data have no end: the file is cut short."
+        raise InvalidError(msg)
+
+    def _explicit(self, position: int, end: int, syntax: Syntax) -> _Element:
+        """Read the head of an element with explicit VR (PS3.5, 7.1.2)."""
+        head = self._read(position, 8, end)
+        group, number, vr, length = struct.unpack(f"{syntax.order}HH2sH", head)
+        tag = group << 16 | number
+        if vr in SHORT:
+            return _Element(tag, vr, position + 8, length)
+        if vr in LONG:
+            (long,) = struct.unpack(
+                f"{syntax.order}L", self._read(position + 8, 4, end)
+            )
+            return _Element(tag, vr, position + 12, long)
+        msg = f"({group:04X},{number:04X}) has no known kind of value (VR)."
+        raise InvalidError(msg)
+
+    def _implicit(self, position: int, end: int, syntax: Syntax) -> _Element:
+        """Read the head of an element with implicit VR, or of an item (7.1.3)."""
+        group, number, length = struct.unpack(
+            f"{syntax.order}HHL", self._read(position, 8, end)
+        )
+        return _Element(group << 16 | number, b"", position + 8, length)
+
+    def _read(self, position: int, size: int, end: int) -> bytes:
+        """Return *size* bytes at *position*, which must lie before *end*."""
+        if position + size > end or position + size > len(self.data):
+            msg = "It ends in the middle of an element: the file is cut short."
+            raise InvalidError(msg)
+        return self.data[position : position + size]
+
+    def _inside(self, item: _Element, end: int) -> int:
+        """Return where *item*, whose length is given, ends."""
+        after = item.start + item.length
+        if after > end:
+            msg = "The length of an item leads out of what holds it."
+            raise InvalidError(msg)
+        return after
+
+    def _ended(self, position: int, tag: int, syntax: Syntax) -> None:
+        """Make sure that a data set without a length ended by its delimiter."""
+        head = self.data[max(position - 8, 0) : position]
+        if head[:4] != struct.pack(f"{syntax.order}HH", tag >> 16, tag & 0xFFFF):
+            msg = "An item has no end: the file is cut short."
+            raise InvalidError(msg)
+
+    def _remember(self, element: _Element, *, pixels: bool) -> None:
+        """Keep the value of a wanted element of the top level."""
+        if pixels:
+            self._set_pixels(element, element.length, None)
+        elif element.tag in self.wanted:
+            if element.tag in self.seen.values:
+                msg = f"{element.name} is there twice, so it has no one value."
+                raise InvalidError(msg)
+            if element.length > MOST_VALUE:
+                msg = f"{element.name} has more than {MOST_VALUE} bytes."
+                raise InvalidError(msg)
+            after = element.start + element.length
+            self.seen.values[element.tag] = self.data[element.start : after]
+
+    def _set_pixels(
+        self,
+        element: _Element,
+        length: int,
+        fragments: tuple[tuple[int, int], ...] | None,
+    ) -> None:
+        """Note where the pixel data of the top level are."""
+        if self.seen.pixels is not None:
+            msg = "It has pixel data twice."
+            raise InvalidError(msg)
+        self.seen.pixels = Pixels(element.tag, element.start, length, fragments)
+
+    def _count_element(self) -> None:
+        """Count an element, up to the limit."""
+        self.seen.elements += 1
+        if self.seen.elements > self.limits.elements:
+            msg = f"It has more than {self.limits.elements} elements."
+            raise InvalidError(msg)
+
+    def _count_item(self, item: _Element) -> None:
+        """Count an item, up to the limit."""
+        if item.tag != ITEM:
+            msg = f"{item.name} stands where an item of a sequence must be."
+            raise InvalidError(msg)
+        self.seen.items += 1
+        if self.seen.items > self.limits.items:
+            msg = f"It has more than {self.limits.items} items."
+            raise InvalidError(msg)
+
+
+def _is_sequence(element: _Element) -> bool:
+    """Return whether a library would read the value as a sequence."""
+    if element.vr:
+        return element.vr == b"SQ"
+    try:
+        return dictionary_VR(element.tag) == "SQ"
+    except KeyError:
+        return False
