@@ -1,0 +1,1 @@
+"""What computes inside a Jupyter kernel: volumes, masks, results."""
