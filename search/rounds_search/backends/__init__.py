@@ -1,0 +1,1 @@
+"""The indexes: one module each, all doing what ``base.Backend`` says."""

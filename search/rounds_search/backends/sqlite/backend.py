@@ -1,0 +1,250 @@
+"""The index for one machine: SQLite's FTS5 for words, exact nearness for pictures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from contextlib import closing
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from rounds_search.backends.sqlite.answering import answer
+from rounds_search.backends.sqlite.generation import Generation
+from rounds_search.backends.sqlite.place import Place, sync_folder
+from rounds_search.backends.sqlite.schema import (
+    SCHEMA,
+    connect,
+    create,
+    schema_of,
+    translated,
+)
+from rounds_search.backends.sqlite.vectors import mapped
+from rounds_search.backends.sqlite.writing import write
+from rounds_search.documents import Document, ImageDocument, WriteReport
+from rounds_search.errors import IndexUnavailableError, SearchError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from rounds_search.backends.base import Entry, Health
+    from rounds_search.documents import Answer, Delete
+    from rounds_search.requests import Request
+
+__all__ = ["SqliteBackend"]
+
+BATCH: Final = 1_000
+
+
+class SqliteBackend:
+    """A search index in a folder.
+
+    Any number of processes and threads may search while one writes; a write is seen by
+    the next search of every process.
+
+    Parameters
+    ----------
+    folder
+        Where the index lives; ``ensure`` makes it.
+    patience
+        Seconds that a write waits for another writer.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from rounds_search.requests import Request
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> index = SqliteBackend(Path(folder.name))
+    >>> index.ensure()
+    >>> everyone = frozenset({"everyone"})
+    >>> case = Document(id="c1", kind="case", revision=1, title="Brain abscess",
+    ...                 audience=everyone)
+    >>> index.write([case]).written
+    1
+    >>> index.search(Request(text="脑脓肿", audience=everyone)).hits[0].id
+    'c1'
+    >>> index.close(); folder.cleanup()
+    """
+
+    def __init__(self, folder: Path, *, patience: float = 60.0) -> None:
+        """Remember where; nothing is opened yet."""
+        self._place = Place(folder)
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._open: Generation | None = None
+
+    def ensure(self) -> None:
+        """Create the index, or renew one of an older version from its own documents.
+
+        Raises
+        ------
+        NewerIndexError
+            A newer version of Rounds wrote it.
+        """
+        with translated(), self._place.writing(self._patience):
+            current = self._place.current()
+            if current is None:
+                self._fill((), before=None)
+                return
+            with closing(connect(current, write=False)) as connection:
+                if schema_of(connection) != SCHEMA:
+                    self._fill(_entries(connection, current), before=current)
+
+    def write(
+        self, documents: Iterable[Entry] = (), deletes: Iterable[Delete] = ()
+    ) -> WriteReport:
+        """Put *documents* in and take *deletes* out, all or nothing, durably."""
+        with translated(), self._place.writing(self._patience):
+            current = self._current()
+            with closing(connect(current, write=True)) as connection:
+                schema_of(connection)
+                return write(connection, current, documents, deletes)
+
+    def search(self, request: Request) -> Answer:
+        """Return what *request* finds, for its audience only."""
+        with translated(), self._generation().view() as view:
+            return answer(view, request)
+
+    def rebuild(self, documents: Iterable[Entry]) -> WriteReport:
+        """Fill a new generation with *documents* and swap it in.
+
+        Searches go on in the old one; writers wait. When *documents* fails on the way,
+        the old generation stays.
+        """
+        with translated(), self._place.writing(self._patience):
+            return self._fill(documents, before=self._place.current())
+
+    def health(self) -> Health:
+        """Return the index's size and whether it agrees with itself."""
+        try:
+            with translated(), self._generation().view() as view:
+                documents = int(view.snapshot.documents.live.sum())
+                pictures = view.snapshot.pictures
+                rows = sum(rows for _, rows in view.snapshot.dimensions.values())
+                for encoder in view.snapshot.dimensions:
+                    view.vectors(encoder)
+                used = int(pictures.count[pictures.table.live].sum())
+        except SearchError as error:
+            return {"ok": False, "backend": "sqlite", "problem": str(error)}
+        return {
+            "ok": True,
+            "backend": "sqlite",
+            "schema": f"{SCHEMA[0]}.{SCHEMA[1]}",
+            "documents": documents,
+            "pictures": int(pictures.table.live.sum()),
+            "vectors": used,
+            "unused_vectors": rows - used,
+        }
+
+    def close(self) -> None:
+        """Free what is held; closing twice changes nothing."""
+        with self._lock:
+            if self._open is not None:
+                self._open.retire()
+                self._open = None
+
+    def _current(self) -> Path:
+        current = self._place.current()
+        if current is None:
+            msg = "There is no index yet. Make one with 'rounds index rebuild'."
+            raise IndexUnavailableError(msg)
+        return current
+
+    def _generation(self) -> Generation:
+        """Return the generation in use, opened anew after a swap."""
+        current = self._current()
+        with self._lock:
+            if self._open is None or self._open.folder != current:
+                opened = Generation(current)
+                if self._open is not None:
+                    self._open.retire()
+                self._open = opened
+            return self._open
+
+    def _fill(self, documents: Iterable[Entry], *, before: Path | None) -> WriteReport:
+        made = self._place.fresh()
+        try:
+            with closing(create(made)) as connection:
+                # Nobody reads it before it is whole; it is made durable once, below.
+                connection.execute("PRAGMA synchronous = OFF")
+                if before is not None:
+                    _carry_deletions(connection, before)
+                report = _write_all(connection, made, documents)
+                connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            sync_folder(made)
+            self._place.point_to(made)
+        except BaseException:
+            # Whoever called hears of it; the old generation is still in use.
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        return report
+
+
+def _write_all(
+    connection: sqlite3.Connection, folder: Path, documents: Iterable[Entry]
+) -> WriteReport:
+    written, stale = 0, list[str]()
+    remaining = iter(documents)
+    while part := list(islice(remaining, BATCH)):
+        report = write(connection, folder, part, ())
+        written += report.written
+        stale += report.stale
+    return WriteReport(written, 0, tuple(stale))
+
+
+def _carry_deletions(connection: sqlite3.Connection, before: Path) -> None:
+    """Take what was deleted over, so that a late write cannot bring it back."""
+    with closing(connect(before, write=False)) as old:
+        documents = old.execute(
+            "SELECT id, revision FROM documents WHERE body IS NULL AND revision >= 0"
+        ).fetchall()
+        pictures = old.execute(
+            "SELECT id, revision FROM pictures WHERE keys IS NULL"
+        ).fetchall()
+    connection.execute("BEGIN")
+    connection.executemany(
+        "INSERT INTO documents (id, revision, seq) VALUES (?, ?, 0)", documents
+    )
+    connection.executemany(
+        "INSERT INTO pictures (id, revision, seq, encoder, start, count)"
+        " VALUES (?, ?, 0, '', 0, 0)",
+        pictures,
+    )
+    connection.execute("COMMIT")
+
+
+def _entries(connection: sqlite3.Connection, folder: Path) -> Iterator[Entry]:
+    """Yield everything that an older generation holds."""
+    for (body,) in connection.execute(
+        "SELECT body FROM documents WHERE body IS NOT NULL"
+    ):
+        yield Document.from_json(json.loads(body))
+    sizes = {
+        name: (rows, dimension)
+        for name, dimension, rows in connection.execute("SELECT * FROM encoders")
+    }
+    files = {name: mapped(folder, name, shape) for name, shape in sizes.items()}
+    for row in connection.execute(
+        "SELECT id, revision, encoder, start, count, keys FROM pictures"
+        " WHERE keys IS NOT NULL"
+    ):
+        yield _image(row, files)
+
+
+def _image(row: tuple[Any, ...], files: dict[str, Any]) -> ImageDocument:
+    name, revision, encoder, start, count, keys = row
+    known = json.loads(keys)
+    return ImageDocument(
+        id=name,
+        case_ids=tuple(known["cases"]),
+        revision=revision,
+        encoder=encoder,
+        vectors=files[encoder][start : start + count],
+        audience=frozenset(known["audience"]),
+        where={field: tuple(values) for field, values in known["facets"].items()},
+    )

@@ -1,0 +1,143 @@
+"""How near the pictures of an index are to given vectors, exactly.
+
+Vectors lie in one file an encoder, as float32 rows mapped into memory, so that every
+process shares one copy. All wanted rows are compared; nothing is approximated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from rounds_search.errors import DamagedIndexError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+__all__ = ["Ranges", "mapped", "nearness"]
+
+# Similarities computed at once: 32 MiB of them.
+BLOCK: Final = 8_000_000
+# Rows are read straight through when at least this part of the span is wanted.
+DENSE: Final = 0.4
+
+
+def mapped(
+    folder: Path, encoder: str, shape: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    """Return the first *shape* ``(rows, d)`` vectors of *encoder*, mapped read-only.
+
+    Raises
+    ------
+    DamagedIndexError
+        The file is missing or shorter than that.
+    """
+    if not shape[0]:
+        return np.empty(shape, np.float32)
+    try:
+        rows = np.memmap(folder / f"{encoder}.f32", "<f4", "r", shape=shape)
+    except (FileNotFoundError, ValueError):
+        msg = f"The vectors of {encoder!r} are cut short."
+        raise DamagedIndexError(msg) from None
+    return np.asarray(rows)
+
+
+class Ranges:
+    """Which rows belong to which picture.
+
+    Parameters
+    ----------
+    start, count
+        ``(n,)`` first row and number of rows of each picture, in ascending order.
+
+    Examples
+    --------
+    >>> Ranges(np.array([0, 5]), np.array([2, 1])).rows().tolist()
+    [0, 1, 5]
+    """
+
+    def __init__(
+        self, start: npt.NDArray[np.int64], count: npt.NDArray[np.int64]
+    ) -> None:
+        """Keep the ranges with the places where each begins among its rows."""
+        self.start = start
+        self.count = count
+        self.offsets = np.concatenate(([0], np.cumsum(count)[:-1])).astype(np.int64)
+        self.total = int(count.sum())
+
+    def __len__(self) -> int:
+        """How many pictures there are."""
+        return len(self.start)
+
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Return the number of every row, picture after picture."""
+        shift = np.repeat(self.start - self.offsets, self.count)
+        return np.arange(self.total) + shift
+
+    def blocks(self, most: int) -> list[Ranges]:
+        """Return the pictures in parts of about *most* rows."""
+        cuts = np.searchsorted(self.offsets, np.arange(most, self.total, most))
+        starts = np.split(self.start, cuts)
+        counts = np.split(self.count, cuts)
+        return [
+            Ranges(start, count)
+            for start, count in zip(starts, counts, strict=True)
+            if len(start)
+        ]
+
+
+def nearness(
+    vectors: npt.NDArray[np.float32], ranges: Ranges, query: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return for each picture the mean over *query*'s rows of its best cosine.
+
+    Parameters
+    ----------
+    vectors
+        ``(rows, d)`` of unit length.
+    ranges
+        The rows of the pictures that are asked about.
+    query
+        ``(n, d)`` of unit length.
+
+    Examples
+    --------
+    >>> eye = np.eye(3, dtype=np.float32)
+    >>> nearness(eye, Ranges(np.array([0, 2]), np.array([2, 1])), eye[:1]).tolist()
+    [1.0, 0.0]
+    """
+    if not len(ranges):
+        return np.empty(0, np.float32)
+    parts = ranges.blocks(max(1, BLOCK // len(query)))
+    return np.concatenate([_block(vectors, part, query) for part in parts])
+
+
+def _block(
+    vectors: npt.NDArray[np.float32], ranges: Ranges, query: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    first = int(ranges.start[0])
+    span = int(ranges.start[-1] + ranges.count[-1]) - first
+    if span == ranges.total:
+        cosines = _cosines(vectors[first : first + span], query)
+    elif ranges.total >= DENSE * span:
+        cosines = _cosines(vectors[first : first + span], query)[ranges.rows() - first]
+    else:
+        cosines = _cosines(vectors[ranges.rows()], query)
+    if ranges.total == len(ranges):
+        best = cosines
+    else:
+        best = np.maximum.reduceat(cosines, ranges.offsets)
+    found: npt.NDArray[np.float32] = best.mean(axis=1, dtype=np.float32)
+    return found
+
+
+def _cosines(
+    rows: npt.NDArray[np.float32], query: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    # A product with one vector is memory-bound and twice as fast as one with a matrix.
+    if len(query) == 1:
+        return (rows @ query[0])[:, np.newaxis]
+    return rows @ query.T

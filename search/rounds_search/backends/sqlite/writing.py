@@ -1,0 +1,268 @@
+"""Put documents and pictures into a generation, each write in one transaction."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rounds_search.analyzer import index_forms, index_text
+from rounds_search.backends.sqlite.place import sync_folder
+from rounds_search.backends.sqlite.schema import FIELDS
+from rounds_search.documents import (
+    FACETS,
+    Document,
+    ImageDocument,
+    WriteReport,
+    packed,
+    seconds,
+)
+from rounds_search.errors import DamagedIndexError, DimensionError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from rounds_search.documents import Delete
+
+__all__ = ["write"]
+
+COLUMNS = ", ".join(FIELDS)
+MARKS = ", ".join("?" for _ in FIELDS)
+PUT_WORDS = f"INSERT INTO words (rowid, {COLUMNS}) VALUES (?, {MARKS})"  # noqa: S608 - constants
+TAKE_WORDS = (
+    f"INSERT INTO words (words, rowid, {COLUMNS}) VALUES ('delete', ?, {MARKS})"  # noqa: S608 - constants
+)
+NUMBER_BYTES = 4
+
+
+def write(
+    connection: sqlite3.Connection,
+    folder: Path,
+    documents: Iterable[Document | ImageDocument],
+    deletes: Iterable[Delete],
+) -> WriteReport:
+    """Write everything or, when anything fails, nothing; return what became of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        batch = _Batch(connection, folder)
+        for entry in documents:
+            batch.put(entry)
+        for delete in deletes:
+            batch.take(delete)
+        batch.finish()
+        connection.execute("COMMIT")
+    except BaseException:
+        # Whoever called hears of it; here only the half-done transaction ends.
+        connection.execute("ROLLBACK")
+        raise
+    return WriteReport(batch.written, batch.deleted, tuple(batch.stale))
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One transaction's work."""
+
+    connection: sqlite3.Connection
+    folder: Path
+    seq: int = 0
+    written: int = 0
+    deleted: int = 0
+    stale: list[str] = field(default_factory=list)
+    vectors: dict[str, list[npt.NDArray[np.float32]]] = field(default_factory=dict)
+    ends: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take the next number in the order of transactions."""
+        (self.seq,) = self.connection.execute(
+            "UPDATE meta SET value = value + 1 WHERE name = 'seq' RETURNING value"
+        ).fetchone()
+
+    def put(self, entry: Document | ImageDocument) -> None:
+        """Put *entry* in, unless the index has a newer one."""
+        table = "documents" if isinstance(entry, Document) else "pictures"
+        known = self._known(table, entry.id)
+        if known and not _supersedes(entry.revision, *known):
+            self.stale.append(entry.id)
+            return
+        if isinstance(entry, Document):
+            self._put_document(entry)
+        else:
+            self._put_pictures(entry)
+        self.written += 1
+
+    def take(self, delete: Delete) -> None:
+        """Take out what *delete* names, and remember it for writes that come late."""
+        table = "pictures" if delete.pictures else "documents"
+        known = self._known(table, delete.id)
+        if known and delete.revision < known[0]:
+            self.stale.append(delete.id)
+            return
+        if delete.pictures:
+            self._mark_pictures_gone(delete)
+        else:
+            slot = self._slot(delete.id)
+            self._take_words(slot)
+            self.connection.execute(
+                "UPDATE documents SET revision = ?, seq = ?, keys = NULL, body = NULL"
+                " WHERE slot = ?",
+                (delete.revision, self.seq, slot),
+            )
+        self.deleted += 1
+
+    def finish(self) -> None:
+        """Append the vectors and make them durable before the rows that name them."""
+        for encoder, rows in self.vectors.items():
+            end = self.ends[encoder]
+            self.connection.execute(
+                "UPDATE encoders SET rows = ? WHERE name = ?", (end, encoder)
+            )
+            first = end - sum(map(len, rows))
+            _append(self.folder / f"{encoder}.f32", first, rows)
+
+    def _known(self, table: str, name: str) -> tuple[int, bool] | None:
+        """Return the revision the index has, and whether it is a live one."""
+        row = self.connection.execute(
+            f"SELECT revision, keys IS NOT NULL FROM {table} WHERE id = ?",  # noqa: S608 - ours
+            (name,),
+        ).fetchone()
+        return (row[0], bool(row[1])) if row else None
+
+    def _slot(self, name: str) -> int:
+        """Return the row of the document *name*, made if it is not there yet."""
+        self.connection.execute(
+            "INSERT OR IGNORE INTO documents (id, revision, seq) VALUES (?, -1, ?)",
+            (name, self.seq),
+        )
+        (slot,) = self.connection.execute(
+            "SELECT slot FROM documents WHERE id = ?", (name,)
+        ).fetchone()
+        return int(slot)
+
+    def _put_document(self, document: Document) -> None:
+        slot = self._slot(document.id)
+        self._take_words(slot)
+        self.connection.execute(
+            "UPDATE documents SET revision = ?, seq = ?, keys = ?, body = ?"
+            " WHERE slot = ?",
+            (document.revision, self.seq, _keys(document), packed(document), slot),
+        )
+        self.connection.execute(PUT_WORDS, (slot, *_indexed(document)))
+
+    def _take_words(self, slot: int) -> None:
+        """Take the words of the document at *slot* out of the contentless table.
+
+        FTS5 wants the very tokens that were put in; the same analyzer gives them again
+        from the stored document, which is why its number is part of the schema.
+        """
+        (body,) = self.connection.execute(
+            "SELECT body FROM documents WHERE slot = ?", (slot,)
+        ).fetchone()
+        if body is not None:
+            before = Document.from_json(json.loads(body))
+            self.connection.execute(TAKE_WORDS, (slot, *_indexed(before)))
+
+    def _put_pictures(self, image: ImageDocument) -> None:
+        start = self._reserve(image)
+        slots = [self._slot(name) for name in image.case_ids]
+        keys = _image_keys(image, slots)
+        self.connection.execute(
+            "INSERT INTO pictures (id, revision, seq, encoder, start, count, keys)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+            " revision = excluded.revision, seq = excluded.seq,"
+            " encoder = excluded.encoder, start = excluded.start,"
+            " count = excluded.count, keys = excluded.keys",
+            (
+                image.id,
+                image.revision,
+                self.seq,
+                image.encoder,
+                start,
+                len(image.vectors),
+                keys,
+            ),
+        )
+
+    def _reserve(self, image: ImageDocument) -> int:
+        """Return the first row for the vectors of *image*."""
+        dimension = image.vectors.shape[1]
+        self.connection.execute(
+            "INSERT OR IGNORE INTO encoders VALUES (?, ?, 0)",
+            (image.encoder, dimension),
+        )
+        wanted, rows = self.connection.execute(
+            "SELECT dimension, rows FROM encoders WHERE name = ?", (image.encoder,)
+        ).fetchone()
+        if dimension != wanted:
+            raise DimensionError(image.encoder, dimension, wanted)
+        start = self.ends.get(image.encoder, rows)
+        self.ends[image.encoder] = start + len(image.vectors)
+        self.vectors.setdefault(image.encoder, []).append(image.vectors)
+        return int(start)
+
+    def _mark_pictures_gone(self, delete: Delete) -> None:
+        self.connection.execute(
+            "INSERT INTO pictures (id, revision, seq, encoder, start, count)"
+            " VALUES (?, ?, ?, '', 0, 0) ON CONFLICT (id) DO UPDATE SET"
+            " revision = excluded.revision, seq = excluded.seq, keys = NULL",
+            (delete.id, delete.revision, self.seq),
+        )
+
+
+def _supersedes(revision: int, known: int, live: bool) -> bool:  # noqa: FBT001 - a row
+    """Return whether a write may follow what is known; a delete wins a tie."""
+    return revision >= known if live else revision > known
+
+
+def _indexed(document: Document) -> list[str]:
+    fields = document.fields()
+    texts = [index_text(fields.get(name, "")) for name in FIELDS if name != "forms"]
+    return [*texts, index_forms([*fields.values(), *document.codes])]
+
+
+def _keys(document: Document) -> str:
+    plain: dict[str, Any] = {
+        "audience": sorted(document.audience),
+        "facets": {name: document.values(name) for name in FACETS},
+        "title": document.title.casefold(),
+        "date": seconds(document.date) if document.date else None,
+    }
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _image_keys(image: ImageDocument, slots: list[int]) -> str:
+    plain = {
+        "audience": sorted(image.audience),
+        "facets": dict(image.where),
+        "cases": image.case_ids,
+        "slots": slots,
+    }
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _append(path: Path, first: int, rows: list[npt.NDArray[np.float32]]) -> None:
+    """Write *rows* from row *first* on, over what an unfinished write left there.
+
+    Raises
+    ------
+    DamagedIndexError
+        The file is shorter than the index says.
+    """
+    at = first * rows[0].shape[1] * NUMBER_BYTES
+    if not path.exists():
+        path.touch()
+        sync_folder(path.parent)
+    with path.open("r+b") as file:
+        if file.seek(0, os.SEEK_END) < at:
+            msg = f"The vectors of {path.stem!r} are cut short."
+            raise DamagedIndexError(msg)
+        file.seek(at)
+        for block in rows:
+            file.write(block.astype("<f4").tobytes())
+        file.flush()
+        os.fsync(file.fileno())
