@@ -1,0 +1,130 @@
+"""User servers as processes of this machine, one home a user."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jupyterhub.slugs import safe_slug
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+from traitlets import Int, Unicode, default
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+__all__ = ["RoundsLocalSpawner"]
+
+_LOOK_AGAIN = 0.05
+
+
+class RoundsLocalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc] # untyped there
+    """Starts servers as processes, a few at the same time; the others queue.
+
+    All run as the user who started the house: right for one person's machine and for
+    a demo on loopback, not for people who must be kept from each other. Containers
+    are for those.
+    """
+
+    homes = Unicode(
+        "rounds-data/users", help="The folder in which every user has a home."
+    ).tag(config=True)
+    starts_at_once = Int(
+        2, min=1, help="Servers that start at the same time; the others queue."
+    ).tag(config=True)
+
+    interrupt_timeout = Int(5, help="Seconds after SIGINT.").tag(config=True)
+    term_timeout = Int(5, help="Seconds after SIGTERM.").tag(config=True)
+
+    _turns: ClassVar[dict[int, asyncio.Semaphore]] = {}
+    _waiting: ClassVar[list[str]] = []
+
+    @default("home_dir")
+    def _home_of_user(self) -> str:
+        return str(Path(self.homes) / safe_slug(self.user.name))
+
+    @default("args")
+    def _root_says_so(self) -> list[str]:
+        return ["--allow-root"] if os.geteuid() == 0 else []
+
+    def make_preexec_fn(self, name: str) -> Callable[[], None]:
+        """Return what the new process does first: stand in its own, private home."""
+        del name  # JupyterHub's signature
+        home = self.home_dir
+
+        def enter_home() -> None:
+            os.umask(0o077)
+            os.makedirs(home, 0o700, exist_ok=True)  # noqa: PTH103 (after fork: as little Python as can be)
+            os.chdir(home)
+
+        return enter_home
+
+    def get_env(self) -> dict[str, str]:
+        """Return the server's environment: nothing of the services' own."""
+        env: dict[str, str] = super().get_env()
+        return {
+            name: value
+            for name, value in env.items()
+            if not name.startswith(("ROUNDS_DATA", "ROUNDS_CONFIG", "CONFIGPROXY"))
+        }
+
+    async def start(self) -> tuple[str, int]:
+        """Start the server when it is its turn; return where it will answer."""
+        async with self._turn():
+            where: tuple[str, int] = await super().start()
+            await self._until_it_listens(*where)
+        return where
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """Say how many servers start before this one, and that it starts."""
+        said = ""
+        while True:
+            message = self._stage()
+            if message != said:
+                said = message
+                yield {"progress": 20 if self._waits else 60, "message": message}
+            await asyncio.sleep(0.5)
+
+    @property
+    def _waits(self) -> bool:
+        return self._log_name in self._waiting
+
+    def _stage(self) -> str:
+        """Return what a person reads while the server is on its way."""
+        if not self._waits:
+            return "Your server is starting…"
+        before = self._waiting.index(self._log_name) + self.starts_at_once
+        return f"{before} servers start before yours…"
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Hold one of the places of servers that start now."""
+        turns = self._turns.setdefault(
+            id(asyncio.get_running_loop()), asyncio.Semaphore(self.starts_at_once)
+        )
+        self._waiting.append(self._log_name)
+        try:
+            await turns.acquire()
+        finally:
+            self._waiting.remove(self._log_name)
+        try:
+            yield
+        finally:
+            turns.release()
+
+    async def _until_it_listens(self, host: str, port: int) -> None:
+        """Return when the server takes connections, or has ended.
+
+        The place in the queue is held until then: what costs time is the start of a
+        server, not the start of its process.
+        """
+        while await self.poll() is None:
+            try:
+                _, writer = await asyncio.open_connection(host, port)
+            except OSError:
+                await asyncio.sleep(_LOOK_AGAIN)
+            else:
+                writer.close()
+                return
