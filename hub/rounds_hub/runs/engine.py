@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,10 @@ IOPUB_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class CellEvent:
-    """A cell began or ended; *state* is ``running``, ``done`` or ``failed``."""
+    """How far a cell is: ``waiting``, ``running``, ``done`` or ``failed``.
+
+    *index* counts the cells with code; those with the parameters are not told of.
+    """
 
     index: int
     name: str
@@ -63,6 +66,7 @@ class Keeper:
         self.running: CellEvent | None = None
         self._on_cell = on_cell
         self._began = 0.0
+        self._plan: dict[int, CellEvent] = {}
 
     def save(self, notebook: NotebookNode | None = None) -> None:
         """Write the notebook under a temporary name, then give it its own."""
@@ -74,23 +78,32 @@ class Keeper:
         partial.write_text(text, encoding="utf-8")
         partial.replace(self.path)
 
-    def begin(self, index: int, cell: NotebookNode) -> None:
-        """Tell that *cell* begins; text runs nothing, so nobody hears of it."""
-        if cell.cell_type != "code":
-            return
-        self._began = time.monotonic()
-        self.running = CellEvent(index, cell_name(cell, index), "running")
-        self._tell(self.running)
+    def plan(self, notebook: NotebookNode) -> None:
+        """Tell of every cell that will be executed."""
+        told = [at for at, cell in enumerate(notebook.cells) if _is_step(cell)]
+        self._plan = {
+            at: CellEvent(index, cell_name(notebook.cells[at], index), "waiting")
+            for index, at in enumerate(told)
+        }
+        for event in self._plan.values():
+            self._tell(event)
 
-    def end(self, index: int, cell: NotebookNode, *, failed: bool) -> None:
-        """Tell that *cell* has ended."""
-        if cell.cell_type != "code":
+    def begin(self, at: int) -> None:
+        """Tell that the cell at place *at* of the notebook begins."""
+        self._began = time.monotonic()
+        if at in self._plan:
+            self.running = replace(self._plan[at], state="running")
+            self._tell(self.running)
+
+    def end(self, at: int, *, failed: bool) -> None:
+        """Tell that the cell at place *at* of the notebook has ended."""
+        if at not in self._plan:
             return
-        took = time.monotonic() - self._began
-        state = "failed" if failed else "done"
+        took = round(time.monotonic() - self._began, 3)
         if not failed:
             self.running = None
-        self._tell(CellEvent(index, cell_name(cell, index), state, round(took, 3)))
+        state = "failed" if failed else "done"
+        self._tell(replace(self._plan[at], state=state, seconds=took))
 
     def _tell(self, event: CellEvent) -> None:
         if self._on_cell is not None:
@@ -109,12 +122,17 @@ class _Execution(NotebookExecutionManager):  # type: ignore[misc] # papermill ha
         self.keeper.save(self.nb)
         self.last_save_time = self.now()
 
+    def notebook_start(self, **options: object) -> None:
+        """Record that the notebook begins, and tell of its cells."""
+        super().notebook_start(**options)
+        self.keeper.plan(self.nb)
+
     def cell_start(
         self, cell: NotebookNode, cell_index: int | None = None, **options: object
     ) -> None:
         """Record that *cell* begins, and tell."""
         super().cell_start(cell, cell_index, **options)
-        self.keeper.begin(cell_index or 0, cell)
+        self.keeper.begin(cell_index or 0)
 
     def cell_complete(
         self, cell: NotebookNode, cell_index: int | None = None, **options: object
@@ -122,7 +140,7 @@ class _Execution(NotebookExecutionManager):  # type: ignore[misc] # papermill ha
         """Record that *cell* has ended, and tell."""
         super().cell_complete(cell, cell_index, **options)
         failed = cell.metadata.papermill["status"] == self.FAILED
-        self.keeper.end(cell_index or 0, cell, failed=failed)
+        self.keeper.end(cell_index or 0, failed=failed)
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no types
@@ -225,6 +243,12 @@ class RoundsEngine(Engine):  # type: ignore[misc] # papermill has no types
             client.execute()
         finally:
             shutil.rmtree(sockets, ignore_errors=True)
+
+
+def _is_step(cell: NotebookNode) -> bool:
+    """Return whether a cell has code of the notebook's own."""
+    tags = set(cell.metadata.get("tags", []))
+    return cell.cell_type == "code" and not tags & {"parameters", "injected-parameters"}
 
 
 def _short(folder: Path) -> Path:

@@ -21,7 +21,7 @@ from rounds_hub.access.policy import (
 )
 from rounds_hub.access.principal import Role
 from rounds_hub.cases.models import Case
-from rounds_hub.catalogue.models import utc_now
+from rounds_hub.catalogue.models import OutboxEvent, utc_now
 from rounds_hub.errors import BusyError, ConflictError, NotFoundError
 from rounds_hub.runs import templates
 from rounds_hub.runs.environment import image_digest
@@ -257,7 +257,8 @@ def _record(
             session.add(run)
         elif run.state in ENDED - {"done"}:
             _again(run)
-        _add_request(run, principal, asked.case_id)
+        if _add_request(run, principal, asked.case_id) and run.state == "done":
+            session.add(OutboxEvent(kind="run", key=run.id))  # one more may see it
         session.flush()
         return run
 
@@ -294,13 +295,15 @@ def _again(run: Run) -> None:
     run.created_at, run.started_at, run.finished_at = utc_now(), None, None
 
 
-def _add_request(run: Run, principal: Principal, case_id: str | None) -> None:
-    """Remember that *principal* asked; the last case they asked on is kept."""
+def _add_request(run: Run, principal: Principal, case_id: str | None) -> bool:
+    """Remember that *principal* asked, on which case; return whether that is news."""
     for request in run.requests:
         if request.principal == principal.name:
+            news = case_id is not None and request.case_id != case_id
             request.case_id = case_id or request.case_id
-            return
+            return news
     run.requests.append(RunRequest(principal=principal.name, case_id=case_id))
+    return True
 
 
 def _refuse_cancel(principal: Principal, run: Run) -> None:
