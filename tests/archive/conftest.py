@@ -57,6 +57,7 @@ def as_file(made: Dataset, syntax: str = ExplicitVRLittleEndian) -> bytes:
     """Return *made* as the bytes of a Part 10 file."""
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = UID(syntax)
+    made.file_meta.MediaStorageSOPInstanceUID = made.get("SOPInstanceUID", ROOT_UID)
     written = io.BytesIO()
     dcmwrite(written, made, enforce_file_format=True)
     return written.getvalue()

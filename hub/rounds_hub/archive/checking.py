@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from rounds_hub.archive.walking import Bytes, Walk
 
-__all__ = ["Examined", "NotAnInstanceError", "examine", "examine_file", "head_of"]
+__all__ = ["HEAD", "Examined", "NotAnInstanceError", "examine", "examine_file", "sniff"]
 
 DIRECTORY = "1.2.840.10008.1.3.10"
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -58,6 +58,8 @@ OURS = f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, 'urn:rounds:archive').int}"
 INFLATE_FREE = 64 * 2**20
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 LONGEST_UID = 64
+HEAD = 132
+"""The preamble and the four letters after it (PS3.10, 7.1)."""
 KINDS = (
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
@@ -136,9 +138,7 @@ def examine_file(path: Path, limits: Limits) -> Examined:
         If it is not an instance that the archive takes; the sentence says why.
     """
     with path.open("rb") as file:
-        if not path.stat().st_size:
-            msg = "It is empty."
-            raise InvalidError(msg)
+        sniff(file.read(HEAD))
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return examine(data, limits)
 
@@ -163,7 +163,7 @@ def examine(data: Bytes, limits: Limits) -> Examined:
     if len(data) > limits.size:
         msg = f"It has {len(data)} bytes; {limits.size} are taken at most."
         raise InvalidError(msg)
-    head = head_of(data, limits)
+    head = _head_of(data, limits)
     if head.sop_class == DIRECTORY:
         msg = "It is the directory of a medium, not an instance."
         raise NotAnInstanceError(msg)
@@ -172,10 +172,10 @@ def examine(data: Bytes, limits: Limits) -> Examined:
         return _examined(inside, head, found)
 
 
-def head_of(data: Bytes, limits: Limits) -> _Head:
+def _head_of(data: Bytes, limits: Limits) -> _Head:
     """Return where the data set begins and how it is encoded (PS3.10, 7.1)."""
     preamble = data[128:132] == b"DICM"
-    start = 132 if preamble else 0
+    start = HEAD if preamble else 0
     if data[start : start + 2] != b"\x02\x00":
         if preamble:
             msg = "It has no file meta information, so its encoding is not known."
@@ -196,6 +196,28 @@ def _known_syntax(syntax: str) -> bool:
     """Return whether PS3.6 lists *syntax* as a transfer syntax."""
     uid = UID(syntax)
     return not uid.is_private and uid.type == "Transfer Syntax"
+
+
+def sniff(begin: bytes) -> None:
+    """Refuse what does not begin as DICOM does, before much of it is read.
+
+    Raises
+    ------
+    InvalidError
+        If *begin*, the first bytes, are not those of a DICOM file.
+
+    Examples
+    --------
+    >>> sniff(b"%PDF-1.7")
+    Traceback (most recent call last):
+    ...
+    rounds_hub.errors.InvalidError: It is a PDF, not a DICOM file.
+    """
+    if not begin:
+        msg = "It is empty."
+        raise InvalidError(msg)
+    if begin[128:132] != b"DICM" and begin[:2] != b"\x02\x00":
+        _bare_head(begin)
 
 
 def _bare_head(data: Bytes) -> _Head:

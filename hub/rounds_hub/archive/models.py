@@ -33,7 +33,7 @@ class Study(Base):
 
 
 class Series(Base):
-    """A series; *content_hash* is the SHA-256 over its instances' hashes in sorted order."""
+    """A series; *content_hash* is the SHA-256 over its instances' sorted hashes."""
 
     __tablename__ = "series"
 
@@ -93,9 +93,9 @@ class Aside(Base):
 class Import(Base):
     """One upload or import: how far it is and what came of each file.
 
-    *state* is ``waiting``, ``running``, ``done`` or ``failed``; *summary* has the counts
-    ``taken``, ``same``, ``aside``, ``refused`` and the list ``problems`` of
-    ``{"file", "why"}``.
+    *state* is ``waiting``, ``running``, ``done`` or ``failed``; *summary* has the
+    counts ``taken``, ``same``, ``aside``, ``refused``, ``skipped`` and the list
+    ``problems`` of ``{"file", "why", "status"}``.
     """
 
     __tablename__ = "import"

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from pydicom import Dataset, dcmwrite
 
-from rounds_hub.archive.checking import NotAnInstanceError, examine_file
+from rounds_hub.archive.checking import HEAD, NotAnInstanceError, examine_file, sniff
 from rounds_hub.archive.intake import (
     Attribution,
     Outcome,
@@ -31,12 +31,12 @@ from rounds_hub.archive.reading import (
     list_studies,
     open_instance,
 )
-from rounds_hub.archive.store import CHUNK
+from rounds_hub.archive.store import CHUNK, pieces_of
 from rounds_hub.archive.walking import Limits
 from rounds_hub.errors import InvalidError, TooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rounds_hub.access.principal import Principal
     from rounds_hub.archive.store import Source
@@ -64,7 +64,7 @@ class Offer:
     """One file that somebody wants to be kept, and the name to call it by."""
 
     name: str
-    source: Path | bytes | IO[bytes] | Dataset
+    source: Path | bytes | IO[bytes] | Iterable[bytes] | Dataset
 
 
 def store(
@@ -158,15 +158,23 @@ def _checked(house: House, offer: Offer) -> Ready | Outcome:
     return outcome
 
 
-def _bytes_of(source: Path | bytes | IO[bytes] | Dataset) -> Source:
-    """Return the bytes of what was offered, those of a file in pieces."""
-    if isinstance(source, Path):
-        return _read(source)
+def _bytes_of(source: Path | bytes | IO[bytes] | Iterable[bytes] | Dataset) -> Source:
+    """Return the bytes of what was offered, in pieces, if they begin as DICOM does."""
     if isinstance(source, Dataset):
         written = io.BytesIO()
         dcmwrite(written, source, enforce_file_format=True)
         return written.getvalue()
-    return source
+    return _sniffed(pieces_of(_read(source) if isinstance(source, Path) else source))
+
+
+def _sniffed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Give *pieces* back unless the first one shows that they are no DICOM file."""
+    first = next(pieces, b"")
+    while len(first) < HEAD and (more := next(pieces, b"")):
+        first += more
+    sniff(first)
+    yield first
+    yield from pieces
 
 
 def _read(path: Path) -> Iterator[bytes]:

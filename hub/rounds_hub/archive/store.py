@@ -20,7 +20,7 @@ from rounds_hub.errors import InvalidError, NoSpaceError, NotFoundError, TooLarg
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Kept", "LocalStore", "Source", "Staged", "Store", "free_space"]
+__all__ = ["Kept", "LocalStore", "Source", "Staged", "Store", "free_space", "pieces_of"]
 
 CHUNK = 2**20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -227,7 +227,7 @@ class LocalStore:
         try:
             with self.open(sha256) as file:
                 digest = hashlib.sha256()
-                for piece in _pieces(file):
+                for piece in pieces_of(file):
                     digest.update(piece)
                 return digest.hexdigest() == sha256
         except NotFoundError:
@@ -260,7 +260,7 @@ class LocalStore:
         size = 0
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            for piece in _pieces(source):
+            for piece in pieces_of(source):
                 size += len(piece)
                 if limit is not None and size > limit:
                     msg = f"It has more than the {limit} bytes that are taken at most."
@@ -303,7 +303,7 @@ class LocalStore:
         return self._own
 
 
-def _pieces(source: Source) -> Iterator[bytes]:
+def pieces_of(source: Source) -> Iterator[bytes]:
     """Return the bytes of *source*, at most a megabyte or so at a time."""
     if isinstance(source, bytes):
         view = memoryview(source)
