@@ -17,6 +17,7 @@ from rounds_search.errors import (
     check_known,
     check_tuple,
     require,
+    well_formed,
 )
 
 if TYPE_CHECKING:
@@ -119,6 +120,9 @@ class Document:
     def __post_init__(self) -> None:
         """Refuse what the index could not keep."""
         _check_key(self.id, self.revision, self.audience)
+        cleaned = {name: well_formed(words) for name, words in self.text.items()}
+        object.__setattr__(self, "text", cleaned)
+        object.__setattr__(self, "title", well_formed(self.title))
         check_known("kind of document", self.kind, KINDS)
         for name in self.text:
             check_known("text field", name, TEXT_FIELDS)
@@ -363,8 +367,8 @@ def packed(document: Document) -> str:
 
 
 def _check_key(name: str, revision: int, audience: object) -> None:
-    fits = 1 <= len(name) <= MAX_ID
-    require(fits, "An id", name, f"1 to {MAX_ID} characters")
+    fits = 1 <= len(name) <= MAX_ID and name.isprintable()
+    require(fits, "An id", name, f"1 to {MAX_ID} printable characters")
     what = f"The revision of {name!r}"
     require(0 <= revision <= MAX_REVISION, what, revision, "0 to 2^62")
     check_audience(audience, MAX_AUDIENCE)
@@ -374,5 +378,6 @@ def _check_values(name: str, values: tuple[str, ...]) -> None:
     check_known("facet", name, FACETS)
     check_tuple(f"Facet {name!r}", values, MAX_VALUES)
     for value in values:
-        fits = 1 <= len(value) <= MAX_ID
-        require(fits, f"A value of {name!r}", value, f"1 to {MAX_ID} characters")
+        fits = 1 <= len(value) <= MAX_ID and value.isprintable()
+        allowed = f"1 to {MAX_ID} printable characters"
+        require(fits, f"A value of {name!r}", value, allowed)

@@ -57,8 +57,13 @@ class Encoder(Protocol):
     A change of what it computes is a new name beside the old.
     """
 
-    name: str
-    dimension: int
+    @property
+    def name(self) -> str:
+        """What requests and picture documents call it."""
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has."""
 
     def encode(self, picture: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return ``(dimension,)`` float32 of unit length for a ``(rows, columns)``."""
@@ -157,7 +162,7 @@ def encode_volume(
     """
     shaped = volume.ndim == 3 or (volume.ndim == 4 and volume.shape[3] == 3)  # noqa: PLR2004 - axes
     require(shaped, "volume", volume.shape, "(slices, rows, columns[, 3])")
-    positive = len(spacing) == 3 and all(0 < one < np.inf for one in spacing)  # noqa: PLR2004 - axes
+    positive = all(0 < one < np.inf for one in spacing)
     require(positive, "spacing", spacing, "three positive numbers")
     chosen = representative(volume)
     shape = _square_pixels(volume.shape[1:3], spacing[1] / spacing[2])
@@ -286,16 +291,9 @@ def _by_cell(
     side = SIDE // GRID
     rows, columns = np.indices(strength.shape) // side
     cell = (rows * GRID + columns) * ANGLES
-    sums = np.bincount(
-        (cell + low % ANGLES).ravel(),
-        (strength * (1 - part)).ravel(),
-        GRID * GRID * ANGLES,
-    )
-    sums += np.bincount(
-        (cell + (low + 1) % ANGLES).ravel(),
-        (strength * part).ravel(),
-        GRID * GRID * ANGLES,
-    )
+    sums = np.zeros(GRID * GRID * ANGLES)
+    np.add.at(sums, cell + low % ANGLES, strength * (1 - part))
+    np.add.at(sums, cell + (low + 1) % ANGLES, strength * part)
     return sums
 
 

@@ -192,6 +192,17 @@ def check_known(what: str, name: object, known: Iterable[str]) -> None:
         raise UnknownFieldError(what, name, names)
 
 
+def well_formed(text: str) -> str:
+    """Return *text* with halves of surrogate pairs, which are no text, as ``?``.
+
+    Examples
+    --------
+    >>> well_formed("lung" + chr(0xD800))
+    'lung?'
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def check_tuple(what: str, value: object, most: int) -> None:
     """Refuse a *value* that is no tuple or longer than *most*.
 

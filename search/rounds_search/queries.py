@@ -108,13 +108,13 @@ def parse(
     """
     known = (thesaurus or medical()) if expand else Thesaurus({})
     found: dict[Clause, None] = {}
-    for piece, quoted in _segments(text):
-        clauses = _quoted(piece) if quoted else _free(piece, known)
-        found.update(dict.fromkeys(clauses))
     head, last = _last_word(prefix)
-    found.update(dict.fromkeys(_free(head, known)))
-    kept = list(found)[: MAX_CLAUSES - 1]
-    return TextQuery((*kept, *_begun(last)))
+    for piece, quoted in (*_segments(text), (head, False)):
+        for clause in _quoted(piece) if quoted else _free(piece, known):
+            found[clause] = None
+            if len(found) == MAX_CLAUSES:
+                return TextQuery((*found, *_begun(last)))
+    return TextQuery((*found, *_begun(last)))
 
 
 def _tells(token: str) -> bool:

@@ -26,6 +26,7 @@ from rounds_search.errors import (
     check_known,
     check_tuple,
     require,
+    well_formed,
 )
 
 if TYPE_CHECKING:
@@ -207,6 +208,8 @@ class Request:
         for what, value, least, most in self._bounded():
             require(least <= value <= most, what, value, f"{least} to {most}")
         self._check_names()
+        for name in ("text", "prefix"):
+            object.__setattr__(self, name, well_formed(getattr(self, name)))
 
     def _bounded(self) -> tuple[tuple[str, int, int, int], ...]:
         return (

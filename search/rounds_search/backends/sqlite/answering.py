@@ -90,12 +90,9 @@ class _Search:
         left_out = self.request.exclude | {
             leg.like for leg in self.request.vectors if leg.like
         }
-        if not left_out:
-            return readable
+        slots = [self.table.find(name) for name in left_out]
         shown = readable.copy()
-        for slot in np.flatnonzero(readable).tolist():
-            if self.table.ids[slot] in left_out:
-                shown[slot] = False
+        shown[[slot for slot in slots if slot is not None]] = False
         return shown
 
     def _having(self, name: str, values: Sequence[str]) -> Mask:

@@ -16,6 +16,7 @@ from rounds_search.backends.sqlite.schema import (
     SCHEMA,
     connect,
     create,
+    given,
     schema_of,
     translated,
 )
@@ -101,7 +102,7 @@ class SqliteBackend:
             current = self._current()
             with closing(connect(current, write=True)) as connection:
                 schema_of(connection)
-                return write(connection, current, documents, deletes)
+                return write(connection, current, given(documents), given(deletes))
 
     def search(self, request: Request) -> Answer:
         """Return what *request* finds, for its audience only."""
@@ -115,7 +116,7 @@ class SqliteBackend:
         the old generation stays.
         """
         with translated(), self._place.writing(self._patience):
-            return self._fill(documents, before=self._place.current())
+            return self._fill(given(documents), before=self._place.current())
 
     def health(self) -> Health:
         """Return the index's size and whether it agrees with itself."""

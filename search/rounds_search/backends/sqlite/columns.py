@@ -26,7 +26,8 @@ Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 AUDIENCE: Final = "audience"
-COLUMNS: Final = (*FACETS, AUDIENCE)
+ENCODER: Final = "encoder"
+COLUMNS: Final = (*FACETS, AUDIENCE, ENCODER)
 KEPT_MASKS: Final = 64
 
 
@@ -98,6 +99,7 @@ class Table:
         default_factory=lambda: {name: Column() for name in COLUMNS}
     )
     cache: dict[frozenset[str], Mask] = field(default_factory=dict)
+    slots: dict[str, int] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -113,6 +115,12 @@ class Table:
                 self.cache.clear()
             self.cache[audience] = found
         return found
+
+    def find(self, name: str) -> int | None:
+        """Return the row whose id is *name*."""
+        if not self.slots:
+            self.slots.update({one: row for row, one in enumerate(self.ids)})
+        return self.slots.get(name)
 
     def changed(
         self, rows: Rows, ids: Sequence[str], keys: Sequence[Mapping[str, Any] | None]
@@ -142,7 +150,6 @@ class Pictures:
     """The pictures: where their vectors are and which documents they lead to."""
 
     table: Table = field(default_factory=Table)
-    encoders: list[str] = field(default_factory=list)
     start: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     count: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     pair_picture: Rows = field(default_factory=lambda: np.empty(0, np.int64))
@@ -150,9 +157,7 @@ class Pictures:
 
     def of(self, encoder: str) -> Mask:
         """Return which pictures have vectors of *encoder*."""
-        return np.fromiter(
-            (one == encoder for one in self.encoders), np.bool_, len(self.encoders)
-        )
+        return self.table.columns[ENCODER].having((encoder,), self.table.size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,11 +230,10 @@ def _pictures(before: Snapshot, connection: sqlite3.Connection) -> Pictures:
     if not found:
         return old
     rows = np.array([row[0] for row in found], np.int64)
-    keys = [json.loads(row[2]) if row[2] else None for row in found]
+    keys = [
+        json.loads(row[2]) | {ENCODER: (row[3],)} if row[2] else None for row in found
+    ]
     table = old.table.changed(rows, [row[1] for row in found], keys)
-    encoders = old.encoders + [""] * (table.size - len(old.encoders))
-    for row, given in zip(rows.tolist(), found, strict=True):
-        encoders[row] = given[3]
     pairs = [
         (row, slot)
         for row, key in zip(rows.tolist(), keys, strict=True)
@@ -239,7 +243,6 @@ def _pictures(before: Snapshot, connection: sqlite3.Connection) -> Pictures:
     kept = ~np.isin(old.pair_picture, rows)
     return Pictures(
         table,
-        encoders,
         _put(old.start, rows, [row[4] for row in found], table.size),
         _put(old.count, rows, [row[5] for row in found], table.size),
         np.concatenate((old.pair_picture[kept], added[:, 0])),
@@ -255,7 +258,5 @@ def _put(old: Rows, rows: Rows, values: Sequence[int], size: int) -> Rows:
 
 
 def _values(key: Mapping[str, Any], column: str) -> Sequence[str]:
-    values: Sequence[str] = (
-        key[AUDIENCE] if column == AUDIENCE else key["facets"].get(column, ())
-    )
+    values: Sequence[str] = (key["facets"] if column in FACETS else key).get(column, ())
     return values

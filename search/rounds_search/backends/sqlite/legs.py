@@ -108,7 +108,7 @@ class PictureLeg:
         rows = rows[self.scores[rows] >= self.at_least]
         if not len(rows):
             return ""
-        return pictures.table.ids[rows[np.argmax(self.scores[rows])]]
+        return pictures.table.ids[int(rows[np.argmax(self.scores[rows])])]
 
 
 def picture_legs(view: View, request: Request, where: Sequence[Term]) -> list[Leg]:
@@ -159,9 +159,8 @@ def _like(
     """Return vectors of a document's own pictures that the asker may see."""
     snapshot, pictures = view.snapshot, view.snapshot.pictures
     readable = snapshot.documents.readable(request.audience)
-    ids = snapshot.documents.ids
-    slot = next((at for at in np.flatnonzero(readable) if ids[at] == leg.like), None)
-    if slot is None:
+    slot = snapshot.documents.find(leg.like)
+    if slot is None or not readable[slot]:
         raise UnknownDocumentError(leg.like)
     rows = pictures.pair_picture[pictures.pair_document == slot]
     shown = pictures.table.readable(request.audience) & pictures.of(leg.encoder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from rounds_search.analyzer import ANALYZER
 from rounds_search.errors import (
@@ -16,10 +16,10 @@ from rounds_search.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["FIELDS", "SCHEMA", "connect", "create", "schema_of", "translated"]
+__all__ = ["FIELDS", "SCHEMA", "connect", "create", "given", "schema_of", "translated"]
 
 # The numbers of the tables and of the analyzer: an older one misreads a newer one's.
 SCHEMA: Final = (1, ANALYZER)
@@ -30,6 +30,7 @@ FIELDS: Final = {
     "diagnosis": 8.0,
     "codes_text": 4.0,
     "study": 3.0,
+    "labels": 3.0,
     "findings": 3.0,
     "differential": 2.0,
     "history": 1.5,
@@ -74,6 +75,8 @@ WORDS: Final = (
 
 FILE: Final = "index.sqlite"
 BUSY_S: Final = 30.0
+
+T = TypeVar("T")
 
 
 def connect(folder: Path, *, write: bool) -> sqlite3.Connection:
@@ -123,11 +126,35 @@ def _dotted(schema: tuple[int, int]) -> str:
     return f"{schema[0]}.{schema[1]}"
 
 
+class _FromCaller(Exception):  # noqa: N818 - carries an error, is none
+    """What a caller's own iterable raised, on its way back to the caller."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def given(entries: Iterable[T]) -> Iterator[T]:
+    """Yield the caller's *entries*; what they raise passes ``translated`` unchanged."""
+    remaining = iter(entries)
+    while True:
+        try:
+            entry = next(remaining)
+        except StopIteration:
+            return
+        except Exception as error:
+            # The caller hears of it: translated() raises it again.
+            raise _FromCaller(error) from error
+        yield entry
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn what SQLite and the disk say into the errors of this package."""
     try:
         yield
+    except _FromCaller as error:
+        raise error.error from None
     except sqlite3.OperationalError as error:
         if "locked" in str(error) or "busy" in str(error):
             raise IndexBusyError(BUSY_S) from error

@@ -139,5 +139,7 @@ def _cosines(
 ) -> npt.NDArray[np.float32]:
     # A product with one vector is memory-bound and twice as fast as one with a matrix.
     if len(query) == 1:
-        return (rows @ query[0])[:, np.newaxis]
-    return rows @ query.T
+        single: npt.NDArray[np.float32] = rows @ query[0]
+        return single[:, np.newaxis]
+    cosines: npt.NDArray[np.float32] = rows @ query.T
+    return cosines

@@ -220,9 +220,15 @@ def _supersedes(revision: int, known: int, live: bool) -> bool:  # noqa: FBT001 
 
 
 def _indexed(document: Document) -> list[str]:
-    fields = document.fields()
+    fields = document.fields() | {"labels": _labels(document)}
     texts = [index_text(fields.get(name, "")) for name in FIELDS if name != "forms"]
-    return [*texts, index_forms([*fields.values(), *document.codes])]
+    return [*texts, index_forms(fields.values())]
+
+
+def _labels(document: Document) -> str:
+    """Return what makes "brain MRI" find a case that is an MR by its facets only."""
+    values = (document.values(name) for name in ("modality", "body_part", "code"))
+    return ", ".join(value for one in values for value in one)
 
 
 def _keys(document: Document) -> str:
