@@ -134,12 +134,20 @@ def _plain(source: Path | bytes) -> PlainInstance | None:
     try:
         size = os.fstat(descriptor).st_size
         for wanted in _HEADS:
-            header = walk(os.pread(descriptor, wanted, 0))
+            header = walk(_head(descriptor, wanted))
             if header is not None or size <= wanted:
                 break
     finally:
         os.close(descriptor)
     return PlainInstance(source, header) if header and _fits(header, size) else None
+
+
+def _head(descriptor: int, count: int) -> bytes:
+    try:
+        return os.pread(descriptor, count, 0)
+    except OSError as error:
+        msg = f"It cannot be read: {error.strerror}."
+        raise UnreadableInstanceError(msg) from error
 
 
 def _fits(header: Header, size: int) -> bool:

@@ -198,10 +198,10 @@ def _brain(grid: Grid) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     for side in (-1, 1):
         values[grid.ellipsoid((side * 32, -88, -26), (12, 12, 12))] = 60
         values[grid.ellipsoid((side * 32, -70, -26), (8, 14, 8))] = 210
-    cortex = grid.ellipsoid((0, 2, 4), (68, 86, 68))
+    cortex = grid.ellipsoid((0, 2, 4), (64, 82, 64))
     cortex |= grid.ellipsoid((0, 46, -42), (46, 34, 22))
     stem = grid.tube((0, 18, -30), (0, 26, -66), 11)
-    white = grid.ellipsoid((0, 2, 6), (58, 75, 57)) | stem
+    white = grid.ellipsoid((0, 2, 6), (52, 69, 52)) | stem
     fluid = np.zeros(grid.shape, np.bool_)
     for side in (-1, 1):
         fluid |= grid.ellipsoid((side * 12, 0, 14), (6, 30, 9))

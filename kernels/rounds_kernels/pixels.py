@@ -10,17 +10,14 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.uid import (
-    JPEG2000,
     UID,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGExtended12Bit,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
+    RLELossless,
 )
 
+from rounds_kernels import isolated
 from rounds_kernels.attributes import number
 from rounds_kernels.errors import (
     PixelDecodeError,
@@ -45,12 +42,9 @@ _NATIVE: Final = frozenset(
 )
 _BITS: Final = frozenset({1, 8, 16, 32, 64})
 _SAMPLES: Final = frozenset({1, 3, 4})
-_QUICKEST: Final = {
-    JPEGLSLossless: "pyjpegls",
-    JPEGLSNearLossless: "pyjpegls",
-    JPEG2000: "pylibjpeg",
-    JPEG2000Lossless: "pylibjpeg",
-}
+_RELIABLE: Final = ("pyjpegls", "pylibjpeg", "pillow")
+# pylibjpeg's RLE decoder panics on damaged segments; pydicom's own raises.
+_RELIABLE_RLE: Final = ("pydicom",)
 _SOF: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 
 
@@ -127,14 +121,7 @@ def decode_frame(dataset: Dataset, index: int) -> npt.NDArray[Any]:
 def _decoded(dataset: Dataset, index: int, syntax: UID) -> npt.NDArray[Any]:
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
         return _float_frame(dataset, index)
-    if syntax == JPEGExtended12Bit and int(dataset.BitsAllocated) > 8:  # noqa: PLR2004 - a byte
-        picture, colour = (
-            _extended(dataset, index),
-            str(dataset.PhotometricInterpretation),
-        )
-    else:
-        picture, described = _by_decoder(dataset, index, syntax)
-        colour = str(described["photometric_interpretation"])
+    picture, colour = _by_decoder(dataset, index, syntax)
     if colour == "PALETTE COLOR":
         return _to_bytes(apply_color_lut(picture, dataset))
     if picture.ndim == 2 and "ModalityLUTSequence" in dataset:  # noqa: PLR2004 - grey
@@ -144,23 +131,29 @@ def _decoded(dataset: Dataset, index: int, syntax: UID) -> npt.NDArray[Any]:
 
 def _by_decoder(
     dataset: Dataset, index: int, syntax: UID
-) -> tuple[npt.NDArray[Any], dict[str, Any]]:
-    """Return a frame and its description, by the quickest decoder that manages."""
+) -> tuple[npt.NDArray[Any], str]:
+    """Return a frame and its photometric interpretation.
+
+    Decoders that raise on damaged streams run here; GDCM, which ends the process on
+    some, runs in a process of its own.
+    """
     decoder = get_decoder(syntax)
-    quickest = _QUICKEST.get(syntax, "")
-    if quickest in decoder.available_plugins and int(dataset.SamplesPerPixel) == 1:
-        try:
-            return _array(decoder, dataset, index, quickest)
-        except Exception:  # noqa: BLE001, S110 - the others are asked next, and tell
-            pass
-    return _array(decoder, dataset, index, "")
+    if syntax in _NATIVE:
+        return _array(decoder, dataset, index, "")
+    for plugin in _RELIABLE_RLE if syntax == RLELossless else _RELIABLE:
+        if plugin in decoder.available_plugins:
+            try:
+                return _array(decoder, dataset, index, plugin)
+            except Exception:  # noqa: BLE001, S112 - the next is asked, the last tells
+                continue
+    return isolated.decode(dataset, index)
 
 
 def _array(
     decoder: Decoder, dataset: Dataset, index: int, plugin: str
-) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+) -> tuple[npt.NDArray[Any], str]:
     array, described = decoder.as_array(dataset, index=index, decoding_plugin=plugin)
-    return array, dict(described)
+    return array, str(described["photometric_interpretation"])
 
 
 def _float_frame(dataset: Dataset, index: int) -> npt.NDArray[Any]:
@@ -179,13 +172,6 @@ def _to_bytes(picture: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Return colours as bytes: of 16-bit palettes the high one (PS3.3 C.7.9.1)."""
     high = picture >> 8 if picture.dtype.itemsize > 1 else picture
     return np.asarray(high, np.uint8)[..., :3]
-
-
-def _extended(dataset: Dataset, index: int) -> npt.NDArray[Any]:
-    """Return a frame of 12-bit JPEG Extended, which pydicom leaves alone."""
-    from rounds_kernels.extended_jpeg import decode  # noqa: PLC0415 - GDCM loads slowly
-
-    return decode(dataset, index)
 
 
 def _check_codestream(dataset: Dataset, index: int) -> None:

@@ -224,10 +224,8 @@ def _rescale(found: Attributes) -> tuple[float, float]:
 
 def _units(found: Attributes) -> str:
     """Return the unit: of CT where unstated Hounsfield's; «US» means unspecified."""
-    stated = (
-        text(found, "Units") or text(found, "DoseUnits") or text(found, "RescaleType")
-    )
-    stated = stated or text(found, "MeasuredUnits")
+    names = ("MeasuredUnits", "Units", "DoseUnits", "RescaleType")
+    stated = next(filter(None, (text(found, name) for name in names)), "")
     if stated in {"US", "NONE"}:
         return ""
     return stated or ("HU" if text(found, "Modality") == "CT" else "")

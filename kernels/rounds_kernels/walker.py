@@ -37,6 +37,7 @@ _UNUSUAL: Final = frozenset(
     {0x00283000, 0x52009229, 0x52009230, 0x7FE00008, 0x7FE00009}
 )
 _DEPTH: Final = 16
+_UID_CHARACTERS: Final = frozenset("0123456789.\\\0 ")
 _CHARACTER_SET: Final = 0x00080005
 _WANTED: Final = {tag: vr.encode() for tag, vr in VRS.items()} | {_CHARACTER_SET: b"CS"}
 _TEXTS: Final = frozenset({"LO", "SH"})
@@ -229,6 +230,8 @@ def _values(value: bytes | str, vr: str) -> tuple[Value, ...]:
     if vr == "IS":
         return tuple(_integer(part) for part in parts if part.strip(" \0"))
     texts = tuple(part.strip(" \0") for part in parts)
+    if vr == "UI" and not set(plain) <= _UID_CHARACTERS:
+        raise _UnusualError
     return texts if any(texts) else ()
 
 

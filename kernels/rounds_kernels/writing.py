@@ -178,8 +178,12 @@ def _common(volume: Volume, identity: Identity) -> dict[str, Any]:
         "AcquisitionNumber": 1,
         "PositionReferenceIndicator": "",
     }
-    if identity.body_part:
-        found["BodyPartExamined"] = identity.body_part
+    # Laterality is wanted, if empty, where no body part says that it has none.
+    found |= (
+        {"BodyPartExamined": identity.body_part}
+        if identity.body_part
+        else {"Laterality": ""}
+    )
     return found | (_CT if volume.modality == "CT" else _MR)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 from pydicom.dataset import Dataset
 
 from rounds_kernels import phantoms
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
     from rounds_kernels.phantoms import Phantom
 
 Series = list[Dataset]
+
+
+# A folder of examples in the tree would be collected as tests, with a warning.
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "rounds-hypothesis")
 
 
 @pytest.fixture(scope="session")
