@@ -66,6 +66,9 @@ def _raster(data: bytes) -> npt.NDArray[np.float32]:
                 deep = picture.mode.startswith(("I", "F"))
                 grey = picture if deep else picture.convert("L")
                 return np.asarray(grey, np.float32)
+    except Image.DecompressionBombError as error:
+        msg = f"The picture has far more pixels than the {MOST_PIXELS} that are taken."
+        raise TooLargeError(msg) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         msg = "The picture is damaged; send it again or another."
         raise InvalidError(msg) from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
@@ -58,7 +57,6 @@ FACETS: Final = ("modality", "body_part", "level", "language", "kind")
 FILTERS: Final = (*FACETS, "code", "case")
 """What a search can be narrowed by."""
 
-_NOTHING: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 _RESULT: Final = "run-"
 
 
@@ -77,7 +75,7 @@ class Question:
 
     text: str = ""
     prefix: str = ""
-    where: Mapping[str, tuple[str, ...]] = field(default=_NOTHING)
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sort: str = "relevance"
     after: str | None = None
     size: int = 24
