@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Self
 from rounds_hub.archive.store import LocalStore
 from rounds_hub.catalogue.sessions import Sessions
 from rounds_hub.work.client import WorkClient
-from rounds_search.backends import open_backend
 
 if TYPE_CHECKING:
     from rounds_hub.settings import Rounds
-    from rounds_search.backends import Backend
+    from rounds_search.backends.base import Backend
 
 __all__ = ["House"]
 
@@ -41,6 +40,9 @@ class House:
     @cached_property
     def index(self) -> Backend:
         """The case index."""
+        # SciPy comes with it: 0.7 s that a process that never searches need not wait.
+        from rounds_search.backends.base import open_backend  # noqa: PLC0415
+
         backend = open_backend(self.settings.search_location)
         backend.ensure()
         return backend

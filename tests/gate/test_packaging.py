@@ -57,7 +57,10 @@ def test_what_is_shared_was_installed(path: str) -> None:
 
 def licences(found: metadata.PackageMetadata) -> list[str]:
     """Return what a distribution says of its licence."""
-    said = [found.get("License-Expression"), *(found.get_all("Classifier") or [])]
+    said = [
+        *(found.get_all("License-Expression") or []),
+        *(found.get_all("Classifier") or []),
+    ]
     return [str(line) for line in said if line]
 
 
