@@ -192,7 +192,11 @@ def opened(
             if archive.name.lower().endswith(ZIPS):
                 entries = _zipped(stack, path, archive, bounds)
             else:
-                plain = _plain_tar(stack, path, store, bounds)
+                plain = path
+                if not archive.name.lower().endswith(".tar"):
+                    plain = store.scratch()
+                    stack.callback(plain.unlink, missing_ok=True)
+                    unpacked(path, plain, store, bounds)
                 entries = _tarred(stack, plain, archive, bounds)
         except _BROKEN as error:
             raise _broken() from error
@@ -260,18 +264,6 @@ class _BoundedTarInfo(tarfile.TarInfo):
             msg = "a header is too long"
             raise tarfile.ReadError(msg)
         return super()._proc_member(archive)  # type: ignore[misc,no-any-return] # private
-
-
-def _plain_tar(
-    stack: contextlib.ExitStack, path: Path, store: LocalStore, bounds: Bounds
-) -> Path:
-    """Return a tar that is not compressed, a temporary one if need be."""
-    if path.name.lower().endswith(".tar"):
-        return path
-    plain = store.scratch()
-    stack.callback(plain.unlink, missing_ok=True)
-    unpacked(path, plain, store, bounds)
-    return plain
 
 
 def _tarred(
