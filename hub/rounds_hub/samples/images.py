@@ -67,10 +67,10 @@ def offers_of(images: SampleImages) -> list[Offer]:
 
 def _converted(images: SampleImages) -> list[Dataset]:
     """Return a NIfTI file of a package as DICOM."""
+    path = locate(images.package, images.file)
     # Arrays and DICOM writing load slowly, and are needed the first time alone.
     from rounds_kernels import nifti  # noqa: PLC0415
 
-    path = locate(images.package, images.file)
     return nifti.to_dicom(path, modality=images.modality, description=images.study)
 
 
