@@ -1,0 +1,150 @@
+"""What values are called on the pages: modalities, parts of the body, levels, states.
+
+``N_`` marks a text for translation where it stands; it is translated where it is shown.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BODY_PARTS",
+    "FACETS",
+    "KINDS",
+    "LANGUAGE_NAMES",
+    "LEVELS",
+    "MODALITIES",
+    "ROLES",
+    "STATES",
+    "STATUSES",
+    "TITLES",
+    "label_of",
+]
+
+
+def N_(message: str) -> str:  # noqa: N802 (the name that gettext's tools look for)
+    """Return *message*; its name tells the extraction to take it."""
+    return message
+
+
+FACETS = {
+    "kind": N_("Kind"),
+    "modality": N_("Modality"),
+    "body_part": N_("Body part"),
+    "level": N_("Level"),
+    "language": N_("Language"),
+}
+
+KINDS = {"case": N_("Cases"), "result": N_("Results")}
+
+MODALITIES = {
+    "CR": N_("X-ray (CR)"),
+    "CT": N_("CT"),
+    "DX": N_("X-ray"),
+    "MG": N_("Mammography"),
+    "MR": N_("MR"),
+    "NM": N_("Nuclear medicine"),
+    "OT": N_("Other"),
+    "PT": N_("PET"),
+    "RF": N_("Fluoroscopy"),
+    "SC": N_("Secondary capture"),
+    "SEG": N_("Segmentation"),
+    "SR": N_("Report"),
+    "US": N_("Ultrasound"),
+    "XA": N_("Angiography"),
+}
+
+BODY_PARTS = {
+    "abdomen": N_("Abdomen"),
+    "ankle": N_("Ankle"),
+    "brain": N_("Brain"),
+    "breast": N_("Breast"),
+    "cervical spine": N_("Cervical spine"),
+    "chest": N_("Chest"),
+    "foot": N_("Foot"),
+    "hand": N_("Hand"),
+    "head": N_("Head"),
+    "heart": N_("Heart"),
+    "hip": N_("Hip"),
+    "kidney": N_("Kidney"),
+    "knee": N_("Knee"),
+    "leg": N_("Leg"),
+    "liver": N_("Liver"),
+    "lumbar spine": N_("Lumbar spine"),
+    "lung": N_("Lung"),
+    "neck": N_("Neck"),
+    "pelvis": N_("Pelvis"),
+    "phantom": N_("Phantom"),
+    "shoulder": N_("Shoulder"),
+    "skull": N_("Skull"),
+    "spine": N_("Spine"),
+    "thoracic spine": N_("Thoracic spine"),
+    "vessel": N_("Vessels"),
+    "whole body": N_("Whole body"),
+}
+
+LEVELS = {
+    "primary": N_("Primary"),
+    "intermediate": N_("Intermediate"),
+    "advanced": N_("Advanced"),
+}
+
+LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
+
+STATES = {
+    "waiting": N_("waiting"),
+    "running": N_("running"),
+    "storing": N_("storing results"),
+    "done": N_("done"),
+    "failed": N_("failed"),
+    "cancelled": N_("cancelled"),
+}
+
+STATUSES = {
+    "draft": N_("Draft"),
+    "published": N_("Published"),
+    "deleted": N_("Deleted"),
+}
+
+ROLES = {
+    "student": N_("Student"),
+    "doctor": N_("Doctor"),
+    "researcher": N_("Researcher"),
+    "teacher": N_("Teacher"),
+    "admin": N_("Administrator"),
+}
+
+TITLES = {
+    400: N_("The request could not be understood"),
+    401: N_("Not signed in"),
+    403: N_("Not allowed"),
+    404: N_("Not found"),
+    405: N_("Not possible that way"),
+    409: N_("Not possible now"),
+    413: N_("Too large"),
+    422: N_("Not valid"),
+    500: N_("Something went wrong"),
+    503: N_("Not available now"),
+    507: N_("No space left"),
+}
+
+_TABLES = {
+    "kind": KINDS,
+    "modality": MODALITIES,
+    "body_part": BODY_PARTS,
+    "level": LEVELS,
+    "language": LANGUAGE_NAMES,
+    "state": STATES,
+    "status": STATUSES,
+    "role": ROLES,
+}
+
+
+def label_of(table: str, value: str) -> str:
+    """Return what *value* of *table* is called in English, or the value itself.
+
+    Examples
+    --------
+    >>> label_of("body_part", "BRAIN"), label_of("modality", "ECG")
+    ('Brain', 'ECG')
+    """
+    known = _TABLES[table]
+    return known.get(value) or known.get(value.lower()) or value

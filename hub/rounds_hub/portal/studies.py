@@ -1,0 +1,49 @@
+"""The pages of studies: what came in, and a case from it in one action."""
+
+# FastAPI reads these annotations when it starts: they cannot wait for a type checker.
+from urllib.parse import quote
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, Response
+
+from rounds_hub.archive import service as archive
+from rounds_hub.cases import service as cases
+from rounds_hub.portal.case import offered
+from rounds_hub.portal.viewing import viewable, viewed
+from rounds_hub.portal.visits import VisitDep
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+PAGE = 50
+
+
+@router.get("/studies")
+def list_of_studies(visit: VisitDep, words: str = "", after: str = "") -> HTMLResponse:
+    """Show the studies that one may see, the newest first."""
+    found = archive.list_studies(
+        visit.house, visit.principal, words[:500], after=after, size=PAGE
+    )
+    return visit.page("studies.html", active="studies", found=found, words=words)
+
+
+@router.get("/studies/{uid}")
+def show(visit: VisitDep, uid: str) -> HTMLResponse:
+    """Show a study: its series, and what can be done with them."""
+    study = archive.get_study(visit.house, visit.principal, uid)
+    pictures = [series for series in study.series if viewable(series)]
+    return visit.page(
+        "study.html",
+        active="studies",
+        study=study,
+        viewer_series=viewed(pictures, visit.language),
+        offers=offered(visit, [series.uid for series in pictures]),
+    )
+
+
+@router.post("/studies/{uid}/case")
+def make_case(visit: VisitDep, uid: str) -> Response:
+    """Make a draft of a study's pictures, and open it for writing."""
+    case = cases.create_from_study(visit.house, visit.principal, uid)
+    return visit.go_to(f"cases/{quote(case.id, safe='')}/edit")
