@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rounds_hub import __version__
+from rounds_hub.cli.options import Data, Json  # noqa: TC001 (Typer reads it)
 from rounds_hub.cli.start import Welcome, run_house
 from rounds_hub.deployment.demo import DEMO_ACCOUNTS, demo_passwords
 from rounds_hub.deployment.lock import data_folder, plain_words
@@ -15,18 +15,17 @@ from rounds_hub.deployment.traits import load_deployment
 from rounds_hub.settings import Rounds, load_settings
 from rounds_hub.spawning.choose import choose_spawner
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 __all__ = ["command", "demo_accounts", "install_samples"]
 
 _INSTALLED = "samples.version"
 
-Data = Annotated[
-    Path | None, typer.Option(help="The folder that keeps everything.", metavar="DIR")
-]
 Port = Annotated[int, typer.Option(help="The port to answer on; 0: any free one.")]
 Check = Annotated[
     bool, typer.Option("--check", help="Go the main way once, then leave.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Samples = Annotated[bool, typer.Option(help="Bring the sample cases in.")]
 
 

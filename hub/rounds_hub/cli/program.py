@@ -42,7 +42,7 @@ VERBS: dict[str, Verb] = {
     "index": Verb("index", "Rebuild the index of cases from the catalogue."),
     "doctor": Verb("doctor", "Look at every part, and say how to get what is missing."),
     "bench": Verb("bench", "Measure, against the libraries that people know."),
-    "test": Verb("test", "Run every check of this checkout, as CI does."),
+    "test": Verb("gate", "Run every check of this checkout, as CI does."),
 }
 
 

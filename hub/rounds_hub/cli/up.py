@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
+from rounds_hub.cli.options import Config, Data, Json  # noqa: TC001 (Typer reads it)
 from rounds_hub.cli.start import Welcome, run_house
 from rounds_hub.deployment.lock import data_folder
 from rounds_hub.deployment.traits import load_deployment
@@ -14,15 +10,6 @@ from rounds_hub.settings import load_settings
 from rounds_hub.spawning.choose import choose_spawner
 
 __all__ = ["command"]
-
-Config = Annotated[
-    Path | None,
-    typer.Option(help="The file with the settings; see docs/settings.md."),
-]
-Data = Annotated[
-    Path | None, typer.Option(help="The folder that keeps everything.", metavar="DIR")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def command(*, config: Config = None, data: Data = None, as_json: Json = False) -> None:

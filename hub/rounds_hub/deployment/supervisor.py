@@ -7,19 +7,17 @@ them at the end, whatever happened in between.
 
 from __future__ import annotations
 
-import ctypes
-import os
 import signal
 import subprocess
-import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import IO, TYPE_CHECKING
 
 import structlog
 
+from rounds_hub.deployment.descendants import adopt_orphans, bury, end_descendants
 from rounds_hub.errors import BusyError
 
 if TYPE_CHECKING:
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Command", "Supervisor"]
 
-_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _TICK = 0.1
 _LONG_ENOUGH = 30.0
 _LONGEST_PAUSE = 30.0
@@ -76,7 +73,7 @@ class Supervisor:
         BusyError
             If the command ended several times before it was ever ready.
         """
-        _adopt_orphans()
+        adopt_orphans()
         with self._signals():
             try:
                 while not self._stops:
@@ -92,7 +89,7 @@ class Supervisor:
             if not self._ready and self._answers():
                 self._ready = True
                 on_ready()
-            _bury(self._process.pid)
+            bury(self._process.pid)
             time.sleep(_TICK)
         if not self._stops:
             self._pause_before_next(time.monotonic() - started)
@@ -165,44 +162,8 @@ class Supervisor:
             until = time.monotonic() + _STOP_SECONDS
             told_again = self._stops
             while process.poll() is None and time.monotonic() < until:
-                _bury(process.pid)
+                bury(process.pid)
                 if self._stops > told_again:
                     break
                 time.sleep(_TICK)
-        for number, seconds in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0)):
-            _end_descendants(number, seconds)
-
-
-def _adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent ends (Linux)."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _bury(hub: int) -> None:
-    """Take the status of adopted processes that ended; the *hub*'s own stays.
-
-    A hub that came back looks for its servers by their number: one that has ended
-    must not look alive.
-    """
-    while True:
-        try:
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return
-        if ended is None or ended.si_pid == hub:
-            return
-        with suppress(ChildProcessError):
-            os.waitpid(ended.si_pid, os.WNOHANG)
-
-
-def _end_descendants(number: signal.Signals, seconds: float) -> None:
-    """Send *number* to what still runs below us, and wait up to *seconds*."""
-    import psutil  # type: ignore[import-untyped] # noqa: PLC0415 (not before the end)
-
-    left = psutil.Process().children(recursive=True)
-    for process in left:
-        with suppress(psutil.Error):
-            process.send_signal(number)
-    psutil.wait_procs(left, timeout=seconds)
+        end_descendants()

@@ -7,6 +7,7 @@ import os
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from jupyterhub.slugs import safe_slug
 from jupyterhub.spawner import SimpleLocalProcessSpawner
@@ -14,6 +15,8 @@ from traitlets import Int, Unicode, default
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+Turns = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
 
 __all__ = ["RoundsLocalSpawner"]
 
@@ -38,7 +41,7 @@ class RoundsLocalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc] # unt
     interrupt_timeout = Int(5, help="Seconds after SIGINT.").tag(config=True)
     term_timeout = Int(5, help="Seconds after SIGTERM.").tag(config=True)
 
-    _turns: ClassVar[dict[int, asyncio.Semaphore]] = {}
+    _turns: ClassVar[Turns] = WeakKeyDictionary()
     _waiting: ClassVar[list[str]] = []
 
     @default("home_dir")
@@ -72,7 +75,7 @@ class RoundsLocalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc] # unt
 
     async def start(self) -> tuple[str, int]:
         """Start the server when it is its turn; return where it will answer."""
-        async with self._turn():
+        async with self.turn():
             where: tuple[str, int] = await super().start()
             await self._until_it_listens(*where)
         return where
@@ -99,10 +102,10 @@ class RoundsLocalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc] # unt
         return f"{before} servers start before yours…"
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def turn(self) -> AsyncIterator[None]:
         """Hold one of the places of servers that start now."""
         turns = self._turns.setdefault(
-            id(asyncio.get_running_loop()), asyncio.Semaphore(self.starts_at_once)
+            asyncio.get_running_loop(), asyncio.Semaphore(self.starts_at_once)
         )
         self._waiting.append(self._log_name)
         try:

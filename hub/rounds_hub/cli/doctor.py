@@ -1,0 +1,201 @@
+"""``rounds doctor``: look at every part, and say how to get what is missing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rounds_hub import __version__
+from rounds_hub.cli.options import Config, Data, Json  # noqa: TC001 (Typer reads it)
+from rounds_hub.deployment.lock import plain_words
+from rounds_hub.deployment.ports import is_free
+from rounds_hub.deployment.traits import load_deployment
+from rounds_hub.errors import HubError
+from rounds_hub.settings import load_settings
+from rounds_hub.spawning.choose import choose_spawner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rounds_hub.settings import Rounds
+
+__all__ = ["Finding", "command", "look_at_parts"]
+
+_GIB = 2**30
+_ENOUGH_SPACE = 2 * _GIB
+_PROGRAMS = {
+    "dciodvfy": "dicom3tools",
+    "chromium": "chromium",
+    "dcmdump": "dcmtk",
+}
+_PACKAGES = ("jupyterhub", "jupyterlab", "ipyniivue", "papermill", "dbos", "pydicom")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part: whether it is there, what it is, and how to get it where it is not.
+
+    *needed* tells a part that the house cannot be without.
+    """
+
+    part: str
+    good: bool
+    what: str
+    how: str = ""
+    needed: bool = True
+
+
+Deep = Annotated[
+    bool, typer.Option("--deep", help="Read every kept byte and compare its hash.")
+]
+
+
+def command(
+    *,
+    deep: Deep = False,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Look at every part, and say how to get what is missing.
+
+    Leaves with 1 where a part is missing that the house cannot be without.
+    """
+    overrides = {"data_dir": str(data)} if data else {}
+    settings = load_settings(str(config.absolute()) if config else None, **overrides)
+    findings = list(look_at_parts(settings, deep=deep))
+    if as_json:
+        said = [asdict(finding) for finding in findings]
+        sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
+    else:
+        _show(findings)
+    good = all(finding.good for finding in findings if finding.needed)
+    raise typer.Exit(0 if good else 1)
+
+
+def look_at_parts(settings: Rounds, *, deep: bool = False) -> Iterator[Finding]:
+    """Look at every part of the house at *settings*, one after the other."""
+    yield Finding("Rounds", good=True, what=f"{__version__} on Python {_python()}")
+    for name in _PACKAGES:
+        yield _package(name)
+    yield _front_end()
+    yield _space(settings)
+    yield _port(settings)
+    yield _spawner(settings)
+    yield _gpu()
+    if settings.data.is_dir():
+        yield _archive(settings, deep=deep)
+    for program, package in _PROGRAMS.items():
+        yield _program(program, package)
+
+
+def _python() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def _package(name: str) -> Finding:
+    """Look for one of our packages."""
+    try:
+        return Finding(name, good=True, what=version(name))
+    except PackageNotFoundError:
+        how = "./rounds installs it"
+        return Finding(name, good=False, what="not installed", how=how)
+
+
+def _front_end() -> Finding:
+    """Look whether the pages and the extension of JupyterLab are built."""
+    from rounds_hub.portal.assets import DIST  # noqa: PLC0415 (after the packages)
+
+    lab = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / "@rounds" / "lab"
+    missing = [
+        name
+        for name, there in (
+            ("the pages", (DIST / "manifest.json").exists()),
+            ("the extension of JupyterLab", (lab / "package.json").exists()),
+        )
+        if not there
+    ]
+    what = f"{' and '.join(missing)} not built" if missing else "built"
+    return Finding("front end", not missing, what, "./rounds builds it")
+
+
+def _space(settings: Rounds) -> Finding:
+    """Look how much room the disk with the data has."""
+    folder = settings.data
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    what = f"{free / _GIB:.1f} GiB free"
+    how = "make room, or move the data folder to a larger disk"
+    return Finding("disk", free > _ENOUGH_SPACE, what, how)
+
+
+def _port(settings: Rounds) -> Finding:
+    """Look whether the port of the house is free."""
+    deployment = load_deployment(settings)
+    free = not deployment.port or is_free(deployment.port, deployment.host)
+    what = f"{deployment.port} is {'free' if free else 'taken (by this house?)'}"
+    return Finding("port", free, what, "--port takes another", needed=False)
+
+
+def _spawner(settings: Rounds) -> Finding:
+    """Say where user servers would run, and why."""
+    deployment = load_deployment(settings)
+    try:
+        choice = choose_spawner(deployment.spawner, deployment.user_image)
+    except HubError as error:
+        how = "set Deployment.spawner to auto"
+        return Finding("user servers", good=False, what=str(error), how=how)
+    return Finding("user servers", good=True, what=f"{choice.kind}: {choice.reason}")
+
+
+def _gpu() -> Finding:
+    """Look for a GPU; a house works without one."""
+    from rounds_kernels.device import gpu_available  # noqa: PLC0415 (loads NumPy)
+
+    there = gpu_available()
+    what = "there, and CuPy works" if there else "none, or CuPy is not installed"
+    how = "templates run on the processor; for a GPU: pip install rounds[gpu]"
+    return Finding("GPU", there, what, how, needed=False)
+
+
+def _archive(settings: Rounds, *, deep: bool) -> Finding:
+    """Look whether everything that the catalogue knows is in the archive."""
+    from rounds_hub.cli.verify import verify_archive  # noqa: PLC0415 (only with a house)
+
+    with plain_words(settings.data):
+        report = verify_archive(settings, deep=deep)
+    checked = "hashes compared" if deep else "sizes compared"
+    what = f"{report.known} instances, {checked}"
+    if report.wrong:
+        shown = ", ".join(report.wrong[:5])
+        what = f"{what}; {len(report.wrong)} missing or damaged: {shown}"
+    how = "bring them in again with «rounds import», or restore a copy of the data"
+    return Finding("archive", not report.wrong, what, how)
+
+
+def _program(program: str, package: str) -> Finding:
+    """Look for a program that the tests use."""
+    there = shutil.which(program) is not None
+    what = "there" if there else "not there; its tests are skipped"
+    how = f"apt-get install {package}"
+    return Finding(program, there, what, how, needed=False)
+
+
+def _show(findings: list[Finding]) -> None:
+    """Print the findings as a table, what is missing with its remedy."""
+    table = Table("", "part", "", box=None, pad_edge=False, show_header=False)
+    for finding in findings:
+        mark = "ok" if finding.good else ("MISSING" if finding.needed else "-")
+        how = "" if finding.good else f" → {finding.how}"
+        table.add_row(mark, finding.part, f"{finding.what}{how}")
+    Console(highlight=False).print(table)
