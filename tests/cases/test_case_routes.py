@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select
 
+from rounds_hub.archive.models import Instance
 from rounds_hub.indexing.consumer import run_once
 
 if TYPE_CHECKING:
@@ -162,3 +164,31 @@ def test_the_description_of_the_api_names_every_route(client_as: ClientAs) -> No
         f"{prefix}search/picture",
         f"{prefix}studies/{{study_uid}}/case",
     } <= paths.keys()
+
+
+def test_a_picture_is_sent_and_compared(
+    house: House, client_as: ClientAs, add_case: AddCase
+) -> None:
+    case = add_case("everyone")
+    run_once(house)
+    with house.sessions.begin(write=False) as session:
+        wanted = select(Instance).where(Instance.series_uid == case.series[0].uid)
+        sha256 = session.scalars(wanted).all()[2].sha256
+    sent = {"picture": ("slice.dcm", house.store.path(sha256).read_bytes())}
+    found = client_as("student").post("api/search/picture", files=sent).json()
+    assert [hit["case_id"] for hit in found["hits"]] == [case.id]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        pytest.param(b"GIF89a", 422, id="no picture"),
+        pytest.param(b"\x89PNG\r\n\x1a\n" + bytes(2**24), 413, id="too large"),
+    ],
+)
+def test_a_picture_that_cannot_be_read_is_refused(
+    client_as: ClientAs, data: bytes, status: int
+) -> None:
+    sent = {"picture": ("x.png", data)}
+    answer = client_as("student").post("api/search/picture", files=sent)
+    assert answer.status_code == status

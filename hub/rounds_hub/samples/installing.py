@@ -7,6 +7,7 @@ import json
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
 from sqlalchemy import select
 
 from rounds_hub.access.principal import Principal, Role
@@ -26,6 +27,8 @@ AUTHOR: Final = Principal("teacher", frozenset({Role.TEACHER}), frozenset({"teac
 """Who the sample cases belong to."""
 
 STAMP: Final = "samples.json"
+
+log = structlog.get_logger()
 
 
 def install(
@@ -76,6 +79,7 @@ def _install_one(
         series = _stored(house, author, sample)
     except MissingPackageError as error:
         tell(f"«{sample.title}» is left out: {error}.")
+        log.warning("sample case left out", case=sample.id, why=str(error))
         return False
     fields = {**sample.fields, "series": series}
     service.create(house, author, fields, case_id=sample.id)
