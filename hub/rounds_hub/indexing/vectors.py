@@ -11,11 +11,10 @@ import numpy as np
 import structlog
 
 from rounds_hub.access.principal import SYSTEM
-from rounds_hub.archive.service import instances_of
+from rounds_hub.archive.volumes import open_stacks
 from rounds_hub.cases.views import NO_PICTURES
-from rounds_kernels.errors import SeriesError
+from rounds_hub.errors import InvalidError, TooLargeError
 from rounds_kernels.pictures import default_window, to_picture
-from rounds_kernels.volumes import read_series
 from rounds_search.encoders import ENCODER, encode_volume, representative
 from rounds_search.errors import RequestError
 
@@ -48,10 +47,9 @@ def vectors_of(house: House, series: Series) -> npt.NDArray[np.float32] | None:
     if path is not None and path.exists():
         kept: npt.NDArray[np.float32] = np.load(path)
         return kept
-    files = [one.path for one in instances_of(house, SYSTEM, series.uid)]
     try:
-        made = _encoded(read_series(files, limit=house.settings.max_volume_bytes))
-    except (SeriesError, RequestError) as error:
+        made = _encoded(open_stacks(house, SYSTEM, series.uid)[0])
+    except (InvalidError, TooLargeError, RequestError) as error:
         log.warning("no images to index", series=series.uid, why=str(error))
         return None
     if path is not None:
