@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -231,3 +233,21 @@ def test_a_study_that_one_may_not_see_does_not_exist(
         study_uid = session.get_one(Series, uid).study_uid
     with pytest.raises(NotFoundError):
         service.create_from_study(house, doctor, study_uid)
+
+
+def test_of_changes_at_once_one_wins(any_house: House, teacher: Principal) -> None:
+    case = service.create(any_house, teacher, {"title": "Start"})
+    start = threading.Barrier(4)
+
+    def change(title: str) -> str:
+        start.wait(10)
+        try:
+            changes = {"title": title}
+            service.update(any_house, teacher, case.id, changes, revision=1)
+        except ConflictError:
+            return ""
+        return title
+
+    with ThreadPoolExecutor(4) as pool:
+        won = [title for title in pool.map(change, "abcd") if title]
+    assert won == [service.get(any_house, teacher, case.id).title]
