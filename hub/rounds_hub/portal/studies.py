@@ -1,15 +1,17 @@
 """The pages of studies: what came in, and a case from it in one action."""
 
 # FastAPI reads these annotations when it starts: they cannot wait for a type checker.
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
 from rounds_hub.archive import service as archive
+from rounds_hub.archive.volumes import open_stacks
 from rounds_hub.cases import service as cases
 from rounds_hub.portal.case import offered
-from rounds_hub.portal.viewing import viewable, viewed
+from rounds_hub.portal.viewing import geometry, viewable, viewed
 from rounds_hub.portal.visits import VisitDep
 
 __all__ = ["router"]
@@ -40,6 +42,12 @@ def show(visit: VisitDep, uid: str) -> HTMLResponse:
         viewer_series=viewed(pictures, visit.language),
         offers=offered(visit, [series.uid for series in pictures]),
     )
+
+
+@router.get("/viewer/{uid}")
+def planes(visit: VisitDep, uid: str) -> dict[str, Any]:
+    """Return the planes and the window of a series, for the viewer."""
+    return geometry(open_stacks(visit.house, visit.principal, uid), visit.language)
 
 
 @router.post("/studies/{uid}/case")

@@ -56,7 +56,10 @@ export class Frames {
 
   private async fetch(address: string): Promise<string> {
     const answer = await fetch(address, { credentials: "same-origin" });
-    if (!answer.ok) throw new Error(String(answer.status));
+    if (!answer.ok) {
+      await answer.body?.cancel();
+      throw new Error(String(answer.status));
+    }
     const url = URL.createObjectURL(await answer.blob());
     this.got.set(address, url);
     const oldest = this.got.keys().next();

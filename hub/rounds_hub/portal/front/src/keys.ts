@@ -21,10 +21,19 @@ export function watchKeys(): void {
     } else if (event.key === "/") {
       document.querySelector<HTMLInputElement>("#find")?.focus();
       event.preventDefault();
+    } else if (event.key === "h") {
+      reveal();
     } else {
       press(event);
     }
   });
+}
+
+/** Show all that is hidden of a case; hide it where nothing is hidden any more. */
+function reveal(): void {
+  const all = [...document.querySelectorAll<HTMLDetailsElement>("details[data-reveal]")];
+  const show = all.some((one) => !one.open);
+  for (const one of all) one.open = show;
 }
 
 function press(event: KeyboardEvent): void {

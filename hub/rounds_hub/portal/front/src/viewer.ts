@@ -34,6 +34,11 @@ interface Series {
   windows: Window[];
 }
 
+interface Geometry {
+  planes: Plane[];
+  window: { center: number; width: number } | null;
+}
+
 interface Words {
   broken: string;
   of: string;
@@ -66,6 +71,7 @@ class Viewer {
   private pan = { x: 0, y: 0 };
   private wheeled = 0;
   private shown = "";
+  private readonly learnt = new Set<string>();
 
   constructor(private readonly place: HTMLElement) {
     this.series = JSON.parse(place.dataset["series"] ?? "[]") as Series[];
@@ -176,10 +182,33 @@ class Viewer {
     const select = this.part<HTMLSelectElement>("[data-windows]");
     select.replaceChildren(...this.chosen.windows.map(({ name }, index) => new Option(name, String(index))));
     this.part("[data-window-label]").hidden = this.chosen.windows.length < 2;
+    this.planes();
+    this.turn(0);
+  }
+
+  private planes(): void {
     const planes = this.part("[data-planes]");
     planes.replaceChildren(...this.chosen.planes.map(({ name }, index) => planeButton(name, index)));
     planes.hidden = this.chosen.planes.length < 2;
-    this.turn(0);
+  }
+
+  /** Ask what the volume of a series says, once its first frame is on the screen. */
+  private async learn(series: Series): Promise<void> {
+    if (this.learnt.has(series.uid)) return;
+    this.learnt.add(series.uid);
+    const answer = await fetch(`${this.place.dataset["planesOf"] ?? ""}${series.uid}`);
+    if (!answer.ok) {
+      await answer.body?.cancel();
+      return;
+    }
+    const { planes, window: first } = (await answer.json()) as Geometry;
+    series.planes = planes;
+    const own = series.windows[0];
+    if (own !== undefined && first !== null) series.windows[0] = { ...own, ...first };
+    if (first === null) series.windows.length = 1;
+    if (series !== this.chosen) return;
+    this.planes();
+    this.turn(Math.min(this.plane, planes.length - 1));
   }
 
   private turn(plane: number): void {
@@ -223,13 +252,16 @@ class Viewer {
     this.image.src = url;
     this.screen.classList.remove("wait");
     this.part(".broken").hidden = true;
+    this.image.hidden = false;
     this.ahead();
+    void this.learn(this.chosen).catch(() => undefined);
   }
 
   private failed(address: string): void {
     if (address !== this.shown) return;
     this.screen.classList.remove("wait");
     this.part(".broken").hidden = false;
+    this.image.hidden = true;
   }
 
   private ahead(): void {
