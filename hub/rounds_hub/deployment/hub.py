@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from jupyterhub.app import JupyterHub
-from tornado.ioloop import PeriodicCallback
-from traitlets import Int
+from tornado.ioloop import IOLoop, PeriodicCallback
+from traitlets import Float, Int
 
 from rounds_hub.processes import die_with_parent
+from rounds_hub.spawning.local import RoundsLocalSpawner
+from rounds_hub.spawning.seedlings import NoNurseryError
 
 __all__ = ["RoundsHub", "main"]
 
@@ -22,12 +24,31 @@ class RoundsHub(JupyterHub):  # type: ignore[misc] # untyped there
         1000, min=50, help="How often services are looked after."
     ).tag(config=True)
 
+    warm_seconds = Float(
+        1.0, min=0.0, help="When, after the start, imports of servers are begun."
+    ).tag(config=True)
+
     async def start(self) -> None:
         """Start the hub, and look after the services from then on."""
         await super().start()
         watch = PeriodicCallback(self._look_after_services, self.watch_milliseconds)
         self._periodic_callbacks["rounds_services"] = watch
         watch.start()
+        if issubclass(self.spawner_class, RoundsLocalSpawner):
+            # What people wait for comes first; the first server is some clicks away.
+            IOLoop.current().call_later(self.warm_seconds, self._warm)
+
+    async def _warm(self) -> None:
+        """Have the imports of user servers done before the first is asked for."""
+        try:
+            await RoundsLocalSpawner.nursery.warm()
+        except NoNurseryError as error:
+            self.log.info("%s", error)
+
+    async def cleanup(self) -> None:
+        """End everything of the hub, the nursery included."""
+        await super().cleanup()
+        RoundsLocalSpawner.nursery.close()
 
     async def _look_after_services(self) -> None:
         """Have every service that ended started again."""

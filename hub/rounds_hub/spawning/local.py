@@ -11,7 +11,11 @@ from weakref import WeakKeyDictionary
 
 from jupyterhub.slugs import safe_slug
 from jupyterhub.spawner import SimpleLocalProcessSpawner
-from traitlets import Int, Unicode, default
+from jupyterhub.utils import random_port
+from traitlets import Bool, Int, Unicode, default
+
+from rounds_hub.spawning.nursery import Seed
+from rounds_hub.spawning.seedlings import NoNurseryError, Nursery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -31,6 +35,9 @@ class RoundsLocalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc] # unt
     are for those.
     """
 
+    if TYPE_CHECKING:  # traits of JupyterHub's, which has no types
+        port: int
+
     homes = Unicode(
         "rounds-data/users", help="The folder in which every user has a home."
     ).tag(config=True)
@@ -38,11 +45,17 @@ class RoundsLocalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc] # unt
         2, min=1, help="Servers that start at the same time; the others queue."
     ).tag(config=True)
 
+    forks = Bool(
+        default_value=True,
+        help="Fork servers from a process that has imported what they need (Linux).",
+    ).tag(config=True)
+
     interrupt_timeout = Int(5, help="Seconds after SIGINT.").tag(config=True)
     term_timeout = Int(5, help="Seconds after SIGTERM.").tag(config=True)
 
     _turns: ClassVar[Turns] = WeakKeyDictionary()
     _waiting: ClassVar[list[str]] = []
+    nursery: ClassVar[Nursery] = Nursery()
 
     @default("home_dir")
     def _home_of_user(self) -> str:
@@ -76,8 +89,28 @@ class RoundsLocalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc] # unt
     async def start(self) -> tuple[str, int]:
         """Start the server when it is its turn; return where it will answer."""
         async with self.turn():
-            where: tuple[str, int] = await super().start()
+            where = await self._start_process()
             await self._until_it_listens(*where)
+        return where
+
+    async def _start_process(self) -> tuple[str, int]:
+        """Start the process: a fork of the nursery where one can be had."""
+        if not self.forks:
+            return await self._start_plainly()
+        port: int = self.port or random_port()
+        self.port = port
+        seed = Seed(self.get_args(), self.get_env(), self.home_dir)
+        try:
+            self.pid = await self.nursery.grow(seed)
+        except NoNurseryError as error:
+            self.log.warning("%s Starting %s without it.", error, self._log_name)
+            return await self._start_plainly()
+        self.proc = None
+        return (self.ip or "127.0.0.1", port)
+
+    async def _start_plainly(self) -> tuple[str, int]:
+        """Start the process as JupyterHub does."""
+        where: tuple[str, int] = await super().start()
         return where
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["main"]
+__all__ = ["main", "prepare"]
 
 # jsonschema checks a kind of address that no event of Jupyter has with a package that
 # builds its parser while it is imported: a second of every start. None: not there.
@@ -14,10 +14,15 @@ _NOT_NEEDED = "rfc3987_syntax"
 _SETTINGS = ("--HubOAuth.cache_max_age=10",)
 
 
+def prepare() -> None:
+    """Keep what no server needs from being imported."""
+    sys.modules.setdefault(_NOT_NEEDED, None)  # type: ignore[arg-type] # «not there»
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Be the single-user server of JupyterHub, with the house's settings."""
-    sys.modules.setdefault(_NOT_NEEDED, None)  # type: ignore[arg-type] # «not there»
-    from jupyterhub.singleuser import main as serve  # noqa: PLC0415 (after the line above)
+    prepare()
+    from jupyterhub.singleuser import main as serve  # noqa: PLC0415 (prepared first)
 
     given = sys.argv[1:] if arguments is None else arguments
     serve([*_SETTINGS, *given])
