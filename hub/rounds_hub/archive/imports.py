@@ -21,7 +21,7 @@ from rounds_hub.archive.bringing import (
 )
 from rounds_hub.archive.models import Import
 from rounds_hub.catalogue.models import utc_now
-from rounds_hub.errors import BusyError, HubError, NotFoundError
+from rounds_hub.errors import HubError, NotFoundError
 
 if TYPE_CHECKING:
     from rounds_hub.access.principal import Principal
@@ -76,8 +76,8 @@ def begin_import(house: House, principal: Principal, spool: Spool) -> Import:
         session.flush()
     try:
         house.work.enqueue("import", begun.id)
-    except BusyError:  # a worker finds the row that waits
-        log.warning("import waits for the queue", id=begun.id)
+    except Exception:
+        log.warning("import waits for the queue", id=begun.id, exc_info=True)
     return begun
 
 

@@ -1,0 +1,143 @@
+"""Lay a segmentation over the series that it was made of, as colours."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydicom import dcmread
+
+from rounds_hub.archive.reading import get_series, instances_of
+from rounds_hub.archive.volumes import open_stacks
+from rounds_hub.errors import HubError, InvalidError
+from rounds_kernels.pictures import resize
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from rounds_hub.access.principal import Principal
+    from rounds_hub.archive.reading import SeriesRecord, StoredInstance
+    from rounds_hub.house import House
+    from rounds_kernels.volumes import Volume
+
+__all__ = ["COLOURS", "Laid", "laid_on", "over", "source_of"]
+
+COLOURS: npt.NDArray[np.uint8] = np.array(
+    [
+        (230, 159, 0),
+        (86, 180, 233),
+        (0, 158, 115),
+        (240, 228, 66),
+        (0, 114, 178),
+        (213, 94, 0),
+        (204, 121, 167),
+    ],
+    np.uint8,
+)
+"""The colours of segments 1, 2, …, told apart by colour-blind people (Okabe, Ito)."""
+
+OPACITY = 0.45
+KEPT = 2
+_KEPT: OrderedDict[tuple[str, str], npt.NDArray[np.uint8]] = OrderedDict()
+_KEEPING = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Laid:
+    """A volume and, on its grid, the number of the segment of each voxel.
+
+    *key* names the content of the volume.
+    """
+
+    volume: Volume
+    labels: npt.NDArray[np.uint8]
+    key: str
+
+
+def source_of(
+    house: House, principal: Principal, series: SeriesRecord
+) -> SeriesRecord | None:
+    """Return the series that a segmentation was made of.
+
+    None where it names none, or none that is here and that *principal* may see.
+    """
+    path = instances_of(house, principal, series.uid)[0].path
+    named = dcmread(path, specific_tags=["ReferencedSeriesSequence"])
+    try:
+        uid = str(named.ReferencedSeriesSequence[0].SeriesInstanceUID)
+        return get_series(house, principal, uid)
+    except (AttributeError, IndexError, HubError):
+        return None  # the segmentation is shown by itself then
+
+
+def laid_on(
+    house: House, principal: Principal, series: SeriesRecord, source: SeriesRecord
+) -> Laid | None:
+    """Return a segmentation on its *source*; None where it cannot be laid on it."""
+    _refuse_large(house, series)
+    instance = instances_of(house, principal, series.uid)[0]
+    try:
+        volume = open_stacks(house, principal, source.uid)[0]
+    except HubError:
+        return None  # the source cannot be read; the segmentation is shown by itself
+    labels = _labels(instance, volume, source.content_hash)
+    return None if labels is None else Laid(volume, labels, source.content_hash)
+
+
+def _refuse_large(house: House, series: SeriesRecord) -> None:
+    """Refuse a segmentation that would take too much memory."""
+    size = series.rows * series.columns * series.frame_count
+    if size > house.settings.max_volume_bytes:
+        msg = f"The segmentation has {size} pixels, more than are shown."
+        raise InvalidError(msg)
+
+
+def _labels(
+    instance: StoredInstance, volume: Volume, source_hash: str
+) -> npt.NDArray[np.uint8] | None:
+    """Return the segments' numbers on the grid of *volume*; the last few are kept."""
+    # The client's own way to lay segments on a grid; its import is for this alone.
+    from rounds.errors import RoundsError  # noqa: PLC0415
+    from rounds.segmentations import segmentation_on  # noqa: PLC0415
+
+    key = (instance.sha256, source_hash)
+    with _KEEPING:
+        if key not in _KEPT:
+            try:
+                _KEPT[key] = segmentation_on(dcmread(instance.path), volume).labels
+            except (RoundsError, AttributeError, ValueError, KeyError):
+                return None  # it is shown by itself then
+        _KEPT.move_to_end(key)
+        while len(_KEPT) > KEPT:
+            _KEPT.popitem(last=False)
+        return _KEPT[key]
+
+
+def over(
+    picture: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint8]:
+    """Return *picture* with the segments in colour.
+
+    Parameters
+    ----------
+    picture
+        (rows, columns) or (rows, columns, 3).
+    labels
+        (rows, columns) of the same view, in any size; 0 is none.
+
+    Examples
+    --------
+    >>> over(np.zeros((1, 2), np.uint8), np.array([[0, 1]], np.uint8))[0, 0].tolist()
+    [0, 0, 0]
+    """
+    coloured = np.repeat(picture[..., None], 3, 2) if picture.ndim == 2 else picture  # noqa: PLR2004
+    shown = coloured.astype(np.float32)
+    for number in np.unique(labels[labels > 0]):
+        mask = resize((labels == number).astype(np.uint8) * 255, *picture.shape[:2])
+        weight = (mask[..., None] / np.float32(255)) * OPACITY
+        colour = COLOURS[(int(number) - 1) % len(COLOURS)].astype(np.float32)
+        shown = shown * (1 - weight) + colour * weight
+    return np.rint(shown).astype(np.uint8)

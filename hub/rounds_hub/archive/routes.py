@@ -1,0 +1,268 @@
+"""The API of the archive: studies, series, volumes, pictures, instances, imports."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse, Response
+
+from rounds_hub.access.deps import HouseDep, PrincipalDep
+from rounds_hub.access.principal import Principal
+from rounds_hub.archive import imports, pictures, service
+from rounds_hub.archive.uploads import Spool
+from rounds_hub.archive.views import (
+    ImportView,
+    InstanceView,
+    SeriesDetails,
+    SeriesView,
+    StudyPageView,
+    StudyView,
+    VolumeView,
+)
+from rounds_hub.archive.volumes import ARRAY, HEADER, stack_folders
+from rounds_hub.errors import HubError, NotFoundError
+from rounds_hub.house import House
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["archive"])
+
+UID = r"^[0-9.]{1,64}$"
+Uid = Annotated[str, InPath(pattern=UID, description="A DICOM UID.")]
+AXIS = "stack (as acquired), axial, coronal, sagittal, or an axis of the array."
+CACHED = {"Cache-Control": "private, max-age=300", "Vary": "Cookie, Authorization"}
+PNG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {}}, "description": "The picture."},
+    304: {"description": "The picture that you have is still right."},
+}
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "DICOM or NIfTI files, zips, tars.",
+                        },
+                        "modality": {
+                            "type": "string",
+                            "description": "What NIfTI volumes are of: CT, MR, PT…",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.get("/api/studies")
+def list_studies(
+    house: HouseDep,
+    principal: PrincipalDep,
+    q: Annotated[str, Query(max_length=200)] = "",
+    after: Annotated[str, Query(max_length=300)] = "",
+    size: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> StudyPageView:
+    """Return the studies that one may see, newest first, those with the words *q*."""
+    page = service.list_studies(house, principal, q, after=after, size=size)
+    return StudyPageView.model_validate(page)
+
+
+@router.get("/api/studies/{uid}")
+def get_study(house: HouseDep, principal: PrincipalDep, uid: Uid) -> StudyView:
+    """Return a study with those of its series that one may see."""
+    return StudyView.model_validate(service.get_study(house, principal, uid))
+
+
+@router.get("/api/series/{uid}")
+def get_series(house: HouseDep, principal: PrincipalDep, uid: Uid) -> SeriesDetails:
+    """Return a series with its instances."""
+    series = SeriesView.model_validate(service.get_series(house, principal, uid))
+    every = service.instances_of(house, principal, uid)
+    instances = [InstanceView.model_validate(one) for one in every]
+    return SeriesDetails(**series.model_dump(), instances=instances)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who asks for which series, in which house."""
+
+    house: House
+    principal: Principal
+    uid: str
+
+    @property
+    def all(self) -> tuple[House, Principal, str]:
+        """The three, as service functions take them."""
+        return self.house, self.principal, self.uid
+
+
+def _reader(house: HouseDep, principal: PrincipalDep, uid: Uid) -> Reader:
+    """Return who asks for which series."""
+    return Reader(house, principal, uid)
+
+
+Stack = Annotated[int, Query(ge=0, description="Which stack of the series.")]
+
+
+@router.get("/api/series/{uid}/volume.json")
+def get_volume_header(
+    reader: Annotated[Reader, Depends(_reader)], stack: Stack = 0
+) -> VolumeView:
+    """Return the geometry, units and remarks of a series' volume."""
+    folders = stack_folders(*reader.all)
+    header = json.loads((_chosen(folders, stack) / HEADER).read_text("utf-8"))
+    return VolumeView(**header, stacks=len(folders))
+
+
+@router.get(
+    "/api/series/{uid}/volume.npy",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
+def get_volume_array(
+    request: Request, reader: Annotated[Reader, Depends(_reader)], stack: Stack = 0
+) -> Response:
+    """Stream a series' volume as a NumPy array file."""
+    series = service.get_series(*reader.all)
+    headers = {**CACHED, "ETag": f'"{series.content_hash}-{stack}"'}
+    if _has(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    path = _chosen(stack_folders(*reader.all), stack) / ARRAY
+    return FileResponse(path, media_type="application/octet-stream", headers=headers)
+
+
+def _chosen(folders: list[Path], stack: int) -> Path:
+    """Return the folder of one stack."""
+    if stack >= len(folders):
+        kind = "stack"
+        raise NotFoundError(kind, str(stack), map(str, range(len(folders))))
+    return folders[stack]
+
+
+def _asked(
+    center: Annotated[float | None, Query(allow_inf_nan=False)] = None,
+    width: Annotated[float | None, Query(allow_inf_nan=False)] = None,
+    size: int = 512,
+    axis: Annotated[str, Query(max_length=20, description=AXIS)] = "stack",
+) -> pictures.Asked:
+    """Return how a frame is wanted."""
+    return pictures.Asked(center, width, size, axis)
+
+
+@router.get(
+    "/api/series/{uid}/frames/{number}.png", response_class=Response, responses=PNG
+)
+def get_frame(
+    request: Request,
+    reader: Annotated[Reader, Depends(_reader)],
+    number: Annotated[int, InPath(ge=0, le=2**31, description="Counted from 0.")],
+    asked: Annotated[pictures.Asked, Depends(_asked)],
+) -> Response:
+    """Return one slice of a series in a window; a segmentation over its source."""
+    series = service.get_series(*reader.all)
+    tag = pictures.frame_tag(series, number, asked)
+    if _has(request, tag):
+        return Response(status_code=304, headers={**CACHED, "ETag": tag})
+    return _picture(pictures.frame_picture(*reader.all, number, asked), tag)
+
+
+@router.get("/api/series/{uid}/thumbnail.png", response_class=Response, responses=PNG)
+def get_thumbnail(
+    request: Request, reader: Annotated[Reader, Depends(_reader)]
+) -> Response:
+    """Return a small picture of a series, or a tile with its kind if it has none."""
+    content = pictures.thumbnail(*reader.all)
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    if _has(request, tag):
+        return Response(status_code=304, headers={**CACHED, "ETag": tag})
+    return _picture(content, tag)
+
+
+def _picture(content: bytes, tag: str) -> Response:
+    """Return a PNG with what lets a browser keep it."""
+    headers = {**CACHED, "ETag": tag}
+    return Response(content, media_type="image/png", headers=headers)
+
+
+def _has(request: Request, tag: str) -> bool:
+    """Return whether the one who asks has what *tag* names (RFC 9110, 13.1.2)."""
+    known = request.headers.get("if-none-match", "").split(",")
+    return tag in {one.strip().removeprefix("W/") for one in known}
+
+
+@router.get(
+    "/api/instances/{uid}.dcm",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/dicom": {}}}},
+)
+def get_instance(
+    request: Request, house: HouseDep, principal: PrincipalDep, uid: Uid
+) -> Response:
+    """Return an instance as a Part 10 file, byte for byte as it is kept."""
+    found = service.open_instance(house, principal, uid)
+    headers = {**CACHED, "ETag": f'"{found.sha256}"'}
+    if _has(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    if not house.store.has(found.sha256, found.size):
+        msg = "The bytes of this instance are missing; tell who runs the house."
+        raise HubError(msg)
+    return FileResponse(
+        found.path,
+        media_type="application/dicom",
+        filename=f"{uid}.dcm",
+        headers=headers,
+    )
+
+
+@router.post("/api/imports", status_code=202, openapi_extra=UPLOAD)
+async def upload(
+    request: Request, house: HouseDep, principal: PrincipalDep, response: Response
+) -> ImportView:
+    """Take files, zips and tars; a worker imports them, GET tells how far it is.
+
+    The body goes to the disk while it comes. When this answers, it is there for good.
+    """
+    await run_sync(imports.may_import, house, principal)
+    kind = request.headers.get("content-type", "")
+    spool = await run_sync(Spool, house, kind)
+    try:
+        async for piece in request.stream():
+            if piece:
+                await run_sync(spool.write, piece)
+        begun = await run_sync(imports.begin_import, house, principal, spool)
+    except BaseException:
+        spool.discard()
+        raise
+    response.headers["Location"] = f"imports/{begun.id}"
+    return ImportView.model_validate(begun)
+
+
+@router.get("/api/imports")
+def list_imports(
+    house: HouseDep,
+    principal: PrincipalDep,
+    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+) -> list[ImportView]:
+    """Return one's own newest imports."""
+    found = imports.list_imports(house, principal, limit=limit)
+    return [ImportView.model_validate(one) for one in found]
+
+
+@router.get("/api/imports/{import_id}")
+def get_import(house: HouseDep, principal: PrincipalDep, import_id: str) -> ImportView:
+    """Return how far an import is and what came of each file."""
+    return ImportView.model_validate(imports.get_import(house, principal, import_id))
