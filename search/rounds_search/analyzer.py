@@ -8,6 +8,7 @@ run without a dictionary. A backend splits what comes out of here at spaces only
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rounds_search.spelling import fold, stem
@@ -151,7 +152,25 @@ def tokens(text: str) -> Iterator[Token]:
     >>> [token.text for token in tokens("Ring-enhancing lesions of the 脑脓肿")]
     ['ring', 'enhanc', 'lesion', '脑', '脑脓', '脓', '脓肿', '肿']
     """
-    for word in words(text):
+    for found in RAW.finditer(text[:MAX_CHARACTERS]):
+        raw = found[0]
+        if raw.isascii() and raw.isalpha():
+            plain = plain_token(raw)
+            if plain:
+                yield Token(plain, found.start(), found.end())
+        else:
+            yield from _mixed(raw, found.start())
+
+
+@lru_cache(maxsize=1 << 17)
+def plain_token(raw: str) -> str:
+    """Return the token of a word of plain letters, ``""`` for a stop word."""
+    form = fold(raw)
+    return "" if form in STOP_WORDS else stem(form)
+
+
+def _mixed(raw: str, start: int) -> Iterator[Token]:
+    for word in _pieces(raw, start):
         if word.han:
             yield from _characters(word)
         elif word.form not in STOP_WORDS:
@@ -212,7 +231,11 @@ def phrase(text: str) -> tuple[str, ...]:
     >>> phrase("脑脓肿"), phrase("brain abscesses"), phrase("脑")
     (('脑脓', '脓', '脓肿'), ('brain', 'abscess'), ('脑',))
     """
-    found = tuple(token.text for token in tokens(text))
-    if len(found) > 1 and all(map(_is_han, (one[0] for one in found))):
-        return found[1:-1]
-    return found
+    found = [token.text for token in tokens(text)]
+    if all(_is_han(one[0]) for one in found):
+        # A single character beside a pair that holds it says nothing more.
+        if len(found) > 1 and len(found[1]) > 1:
+            del found[0]
+        if len(found) > 1 and len(found[-2]) > 1:
+            del found[-1]
+    return tuple(found)

@@ -65,6 +65,7 @@ MAX_AUDIENCE: Final = 10_000
 MAX_VECTORS: Final = 4_096
 MAX_DIMENSION: Final = 4_096
 MAX_REVISION: Final = 2**62
+ROUNDING: Final = 1e-6
 ENCODER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -323,7 +324,9 @@ def unit_vectors(vectors: npt.ArrayLike, *, most: int) -> npt.NDArray[np.float32
     if not np.isfinite(lengths).all() or not (lengths > 0).all():
         msg = "A vector must have finite numbers that are not all zero."
         raise RequestError(msg)
-    scaled = np.ascontiguousarray(rows / lengths, dtype=np.float32)
+    # What is of unit length already stays bit for bit, however often it passes here.
+    lengths[np.abs(lengths - 1) < ROUNDING] = 1
+    scaled = np.array(rows / lengths, dtype=np.float32)
     scaled.setflags(write=False)
     return scaled
 

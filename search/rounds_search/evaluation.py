@@ -145,7 +145,8 @@ def measure(
     cosines = vectors @ vectors.T
     cosines[cases[:, np.newaxis] == cases] = -np.inf
     nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :DEEPEST]
-    same = named[nearest] == named[:, np.newaxis]
+    other = np.isfinite(np.take_along_axis(cosines, nearest, axis=1))
+    same = other & (named[nearest] == named[:, np.newaxis])
     _, counts = np.unique(named, return_counts=True)
     return same, float(counts.max() / len(named))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from rounds_search.analyzer import Token, tokens, words
+from rounds_search.analyzer import Token, plain_token, tokens, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ __all__ = ["highlight", "highlights"]
 LENGTH: Final = 220
 READ: Final = 6_000
 MAX_FIELDS: Final = 4
+PLAIN: Final = re.compile("[A-Za-z]+")
 
 Span = tuple[int, int]
 Runs = frozenset[tuple[str, ...]]
@@ -45,6 +47,8 @@ def highlights(
 def highlight(text: str, runs: Runs, begun: tuple[str, ...] = ()) -> str:
     """Return the best piece of *text* with every one of *runs* marked, or ``""``."""
     read = text[:READ]
+    if not begun and not _may_have(read, {run[0] for run in runs}):
+        return ""
     found = _spans(list(tokens(read)), runs)
     if begun:
         found += [
@@ -65,6 +69,13 @@ def highlight(text: str, runs: Runs, begun: tuple[str, ...] = ()) -> str:
             last = stop
     parts.extend((escape(read[last:end]), "" if end == len(text) else "…"))
     return "".join(parts)
+
+
+def _may_have(text: str, firsts: set[str]) -> bool:
+    """Return whether it is worth looking closer; a quick no for most plain fields."""
+    if not text.isascii() or any(not first.isalpha() for first in firsts):
+        return True
+    return any(plain_token(raw) in firsts for raw in set(PLAIN.findall(text)))
 
 
 def _spans(found: Sequence[Token], runs: Runs) -> list[Span]:

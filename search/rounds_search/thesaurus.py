@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rounds_search.analyzer import STOP_WORDS, words
@@ -99,13 +100,22 @@ class Thesaurus:
         for length in range(min(LONGEST, len(given) - start), 0, -1):
             piece = given[start : start + length]
             key = tuple(unit.key for unit in piece)
-            if key not in self.terms:
+            if key not in self.terms or not _unbroken(piece):
                 continue
             if length == 1 and piece[0].han and not _alone(given, start):
                 continue
             others = [term for term in self.terms[key] if _key(term) not in {key, ()}]
             return length, tuple(others[:MAX_TERMS])
         return 0, ()
+
+
+def _unbroken(piece: Sequence[Unit]) -> bool:
+    """Return whether no two ideographs of *piece* are parted."""
+    return all(
+        after.start == before.end
+        for before, after in pairwise(piece)
+        if before.han and after.han
+    )
 
 
 def _alone(given: Sequence[Unit], index: int) -> bool:
