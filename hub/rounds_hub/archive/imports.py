@@ -62,8 +62,12 @@ def begin_import(house: House, principal: Principal, spool: Spool) -> Import:
         If the upload has no file, or the modality is none that NIfTI can be of.
     """
     modality = spool.fields.get("modality", "")
-    check_modality(modality)
-    spool.finish(principal)
+    try:
+        check_modality(modality)
+        spool.finish(principal)
+    except HubError:
+        spool.discard()
+        raise
     begun = Import(
         id=spool.id,
         owner=principal.name,
