@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies
 
 from rounds_hub.cases.codes import SCHEMES, checked_codes, parse_codes
-from rounds_hub.cases.content import LONGEST_TEXT, LONGEST_TITLE, checked
+from rounds_hub.cases.content import FIELDS, LONGEST_TEXT, LONGEST_TITLE, checked
 from rounds_hub.cases.models import Case
 from rounds_hub.cases.views import texts
 from rounds_hub.errors import InvalidError
@@ -135,3 +136,34 @@ def test_texts_come_in_the_language_asked_for(
 ) -> None:
     told = texts(CASE, language)
     assert (told.title, told.history) == (title, history)
+
+
+ANY_JSON = strategies.recursive(
+    strategies.none()
+    | strategies.booleans()
+    | strategies.integers()
+    | strategies.floats()
+    | strategies.text(),
+    lambda inner: (
+        strategies.lists(inner, max_size=4)
+        | strategies.dictionaries(
+            strategies.sampled_from(["uid", "label", "value", "scheme", "title", "zh"])
+            | strategies.text(max_size=5),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(name=strategies.sampled_from(sorted(FIELDS)), value=ANY_JSON)
+def test_whatever_is_sent_is_kept_or_named(name: str, value: object) -> None:
+    problems: set[str] = set()
+    kept: dict[str, object] = {}
+    try:
+        kept = checked({name: value})
+    except InvalidError as error:
+        problems = set(error.problems)
+    assert problems | kept.keys() == {name}
+    assert checked(kept) == kept
