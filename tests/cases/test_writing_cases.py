@@ -213,6 +213,26 @@ def test_a_study_becomes_a_case_in_one_action(
     assert (made.status, made.owner, bool(made.title)) == ("draft", "doctor", True)
 
 
+@pytest.mark.parametrize(
+    ("says", "part"),
+    [
+        pytest.param(("THORAX", "Knee"), "chest", id="what the series says counts"),
+        pytest.param(("", "MR_Left_Knee routine"), "knee", id="else the description"),
+        pytest.param(("", "Routine"), "", id="else nothing"),
+    ],
+)
+def test_the_body_part_is_guessed(
+    house: House, add_series: AddSeries, says: tuple[str, str], part: str
+) -> None:
+    uid = add_series()
+    with house.sessions.begin() as session:
+        series = session.get_one(Series, uid)
+        series.body_part, series.study.description = says
+        study_uid = series.study_uid
+    made = service.create_from_study(house, ADMIN, study_uid)
+    assert (made.body_part, made.title) == (part, says[1])
+
+
 def test_results_are_no_pictures_of_a_new_case(
     house: House, teacher: Principal, add_series: AddSeries
 ) -> None:

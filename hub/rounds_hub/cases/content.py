@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = [
+    "BODY_PARTS",
     "FIELDS",
     "LEVELS",
     "LONGEST_TEXT",
@@ -33,6 +34,49 @@ TEXTS: Final = (
     "discussion",
 )
 LEVELS: Final = ("primary", "intermediate", "advanced")
+BODY_PARTS: Final = frozenset(
+    [
+        "abdomen",
+        "ankle",
+        "aorta",
+        "bladder",
+        "brain",
+        "breast",
+        "chest",
+        "elbow",
+        "eye",
+        "face",
+        "femur",
+        "finger",
+        "foot",
+        "forearm",
+        "hand",
+        "head",
+        "heart",
+        "hip",
+        "humerus",
+        "kidney",
+        "knee",
+        "larynx",
+        "leg",
+        "liver",
+        "lung",
+        "neck",
+        "orbit",
+        "pancreas",
+        "pelvis",
+        "prostate",
+        "shoulder",
+        "skull",
+        "spine",
+        "thorax",
+        "thyroid",
+        "tibia",
+        "uterus",
+        "wrist",
+    ]
+)
+"""Words by which a body part is recognised in a description."""
 LONGEST_TITLE: Final = 200
 LONGEST_TEXT: Final = 20_000
 MOST_SERIES: Final = 100

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from rounds_hub.access import audience
 from rounds_hub.archive.models import Series
-from rounds_hub.cases.content import LEVELS, SeriesChoice, body_part
+from rounds_hub.cases.content import (
+    BODY_PARTS,
+    LEVELS,
+    LONGEST_TITLE,
+    SeriesChoice,
+    body_part,
+)
 from rounds_hub.cases.views import has_pictures
 from rounds_hub.errors import ConflictError, InvalidError
 
@@ -70,18 +76,27 @@ def refuse_incomplete(session: Session, case: Case) -> None:
 
 def guessed(study: Study, pictures: Sequence[Series]) -> dict[str, Any]:
     """Return what a study says about the case that it could be."""
-    said = [body_part(series.body_part) for series in pictures if series.body_part]
-    part = max(said, key=said.count) if said else ""
+    part = _guessed_part(study, pictures)
     modality = pictures[0].modality
-    title = " ".join(study.description.split())[:200]
+    title = " ".join(study.description.split())[:LONGEST_TITLE]
     return {
         "title": title or " ".join(word for word in (modality, part) if word) or "Case",
         "body_part": part[:64],
         "series": [
-            {"uid": series.uid, "label": series.description[:200]}
+            {"uid": series.uid, "label": series.description[:LONGEST_TITLE]}
             for series in pictures
         ],
     }
+
+
+def _guessed_part(study: Study, pictures: Sequence[Series]) -> str:
+    """Return the body part that most series name, else one that descriptions name."""
+    said = [body_part(series.body_part) for series in pictures if series.body_part]
+    if said:
+        return max(said, key=said.count)
+    told = [study.description, *(series.description for series in pictures)]
+    words = " ".join(told).replace("_", " ").lower().split()
+    return next((body_part(word) for word in words if word in BODY_PARTS), "")
 
 
 def _has_pictures(session: Session, case: Case) -> bool:
