@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from rounds_hub import __version__
 from rounds_hub.portal.rendering import page
+from rounds_hub.portal.visits import recognised
 
 __all__ = ["Part", "parts", "router"]
 
@@ -83,11 +84,13 @@ def _classified(classifiers: list[str]) -> str:
 
 
 @router.get("/about")
-def about(request: Request) -> HTMLResponse:
+async def about(request: Request) -> HTMLResponse:
     """Show the version and the licences; open to everybody."""
+    stranger = await recognised(request) is None
     return page(
         request,
         "about.html",
+        stranger=stranger,
         version=__version__,
         python=platform.python_version(),
         parts=parts(),

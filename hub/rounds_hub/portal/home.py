@@ -12,9 +12,9 @@ from rounds_hub.access.policy import Action, decide
 from rounds_hub.archive import imports
 from rounds_hub.cases import service as cases
 from rounds_hub.cases.searching import Found, Question, search
-from rounds_hub.errors import BusyError, NotSignedInError
+from rounds_hub.errors import BusyError
 from rounds_hub.portal.rendering import page
-from rounds_hub.portal.visits import Visit, VisitDep
+from rounds_hub.portal.visits import Visit, VisitDep, recognised
 from rounds_hub.runs import service as runs
 
 if TYPE_CHECKING:
@@ -34,15 +34,12 @@ HUB_COOKIE = "jupyterhub-session-id"
 @router.get("/")
 async def home(request: Request, house: HouseDep) -> Response:
     """Show what is new and one's own, or to a stranger what this is."""
-    sign_in = cast("SignIn", request.app.state.sign_in)
-    try:
-        principal = await sign_in.identify(request)
-    except NotSignedInError:
-        if HUB_COOKIE in request.cookies:
-            # The hub knows this browser: it comes back signed in without a question.
-            return sign_in.start(request)
-        return page(request, "landing.html")
-    request.state.principal = principal
+    principal = await recognised(request)
+    if principal is None and HUB_COOKIE in request.cookies:
+        # The hub knows this browser: it comes back signed in without a question.
+        return cast("SignIn", request.app.state.sign_in).start(request)
+    if principal is None:
+        return page(request, "landing.html", stranger=True)
     return await run_in_threadpool(_home, Visit(request, house, principal))
 
 

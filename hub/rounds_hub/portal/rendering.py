@@ -177,6 +177,7 @@ def _frame(request: Request, language: Language) -> dict[str, Any]:
         "language": language,
         "theme": theme if theme in THEMES else "auto",
         "me": me,
+        "stranger": False,
         "may": _Rights(me),
         "here": _here(request),
         "icon": lambda name, more="": _icon(sprite, name, more),

@@ -2,19 +2,23 @@
 
 # FastAPI reads these annotations when it starts: they cannot wait for a type checker.
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
 from rounds_hub.access.deps import HouseDep, PrincipalDep
 from rounds_hub.access.principal import Principal
+from rounds_hub.errors import NotSignedInError
 from rounds_hub.house import House
 from rounds_hub.portal.languages import Language
 from rounds_hub.portal.rendering import go_to, language_for, page
 from rounds_hub.runs import service as runs
 
-__all__ = ["Visit", "VisitDep"]
+if TYPE_CHECKING:
+    from rounds_hub.access.signin import SignIn
+
+__all__ = ["Visit", "VisitDep", "recognised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,16 @@ class Visit:
         """Return what each template is called in the visitor's language, by name."""
         known = runs.list_templates(self.house, self.principal)
         return {one.name: one.title(self.language.tag) for one in known}
+
+
+async def recognised(request: Request) -> Principal | None:
+    """Return who asks, or None for a stranger, for the pages that are open to all."""
+    sign_in = cast("SignIn", request.app.state.sign_in)
+    try:
+        request.state.principal = await sign_in.identify(request)
+    except NotSignedInError:
+        return None
+    return cast("Principal", request.state.principal)
 
 
 def _visit(request: Request, house: HouseDep, principal: PrincipalDep) -> Visit:
