@@ -16,7 +16,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydicom.uid import UID
+from pydicom.uid import UID_dictionary  # type: ignore[attr-defined] # its table
 
 from rounds_hub.archive.pixels import check_pixels
 from rounds_hub.archive.texts import CHARACTER_SET, Texts
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from rounds_hub.archive.walking import Bytes, Walk
 
 __all__ = ["HEAD", "Examined", "NotAnInstanceError", "examine", "examine_file", "sniff"]
+
+SYNTAXES = frozenset(
+    uid for uid, known in UID_dictionary.items() if known[1] == "Transfer Syntax"
+)
+"""Every transfer syntax of PS3.6, annex A."""
 
 DIRECTORY = "1.2.840.10008.1.3.10"
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -184,18 +189,12 @@ def _head_of(data: Bytes, limits: Limits) -> _Head:
     meta, after = walk_group(data, start, 2, limits)
     texts = Texts(meta)
     syntax = texts.code(META_SYNTAX)
-    if not UID(syntax).is_valid or not _known_syntax(syntax):
+    if syntax not in SYNTAXES:
         msg = f"Its transfer syntax {syntax[:LONGEST_UID]!r} is not one of DICOM's."
         raise InvalidError(msg)
     return _Head(
         after, syntax, texts.code(META_CLASS), texts.code(META_INSTANCE), preamble
     )
-
-
-def _known_syntax(syntax: str) -> bool:
-    """Return whether PS3.6 lists *syntax* as a transfer syntax."""
-    uid = UID(syntax)
-    return not uid.is_private and uid.type == "Transfer Syntax"
 
 
 def sniff(begin: bytes) -> None:
@@ -301,7 +300,7 @@ def _examined(data: Bytes, head: _Head, found: Walk) -> Examined:
         rows=shape.rows if shape else 0,
         columns=shape.columns if shape else 0,
         patient_id=texts.text(0x00100020),
-        patient_name=texts.text(0x00100010),
+        patient_name=texts.text(0x00100010).rstrip("=^ "),
         patient_sex=texts.code(0x00100040)[:16],
         patient_age=texts.code(0x00101010)[:16],
         study_date=texts.code(0x00080020)[:16],
