@@ -13,20 +13,35 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import numpy as np
 import pytest
+import uvicorn
+from fastapi import APIRouter
+from fastapi import Request as FastAPIRequest
 from playwright.sync_api import sync_playwright
+from starlette.responses import RedirectResponse, Response
 
 from rounds.client import Service
+from rounds_hub.access.principal import Principal, Role
+from rounds_hub.archive.service import Offer, store
+from rounds_hub.cases import service as cases
+from rounds_hub.errors import NotSignedInError
+from rounds_hub.house import House
+from rounds_hub.indexing import consumer
+from rounds_hub.settings import load_settings
+from rounds_hub.web import create_app
+from rounds_kernels import phantoms
+from rounds_kernels.phantom_grid import Grid, Phantom
 from rounds_kernels.volumes import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from fastapi import FastAPI
     from playwright.sync_api import BrowserContext, Page, Request
 
 AXIAL = (0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0)
@@ -173,9 +188,20 @@ def _wait_for(server: Jupyter, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="session")
-def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
-    """Return a Jupyter server that all tests of a session share."""
-    with jupyter_server(tmp_path_factory.mktemp("jupyter")) as server:
+def jupyter(
+    served_house: ServedHouse, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Jupyter]:
+    """Return a student's Jupyter server, which all tests of a session share."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    with jupyter_server(folder, **served_house.environment("student")) as server:
+        yield server
+
+
+@pytest.fixture
+def jupyter_without_house(tmp_path: Path) -> Iterator[Jupyter]:
+    """Return a Jupyter server whose house does not answer."""
+    nowhere = {"ROUNDS_URL": "http://127.0.0.1:9/", "JUPYTERHUB_API_TOKEN": "s3cret"}
+    with jupyter_server(tmp_path / "jupyter", **nowhere) as server:
         yield server
 
 
@@ -224,3 +250,102 @@ def browser(chromium: str, jupyter: Jupyter, tmp_path: Path) -> Iterator[Browser
         context.on("request", opened.note)
         yield opened
         context.close()
+
+
+class SignInByToken:
+    """Believes the token to be a name: what a hub does for tokens that it gave out."""
+
+    people: ClassVar[dict[str, Role]] = {
+        "teacher's token": Role.TEACHER,
+        "student's token": Role.STUDENT,
+        "researcher's token": Role.RESEARCHER,
+    }
+
+    async def identify(self, request: FastAPIRequest) -> Principal:
+        """Return who has the token of *request*."""
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind != "token" or token not in self.people:
+            msg = "The hub does not know this token."
+            raise NotSignedInError(msg)
+        role = self.people[token]
+        return Principal(role.value, frozenset({role}), frozenset({f"{role.value}s"}))
+
+    def start(self, request: FastAPIRequest) -> Response:
+        """Send a browser to the hub."""
+        del request
+        return RedirectResponse("/hub/login", 302)
+
+    def router(self) -> APIRouter:
+        """Return no routes of its own."""
+        return APIRouter()
+
+
+@dataclass
+class ServedHouse:
+    """A real house with a chest and a hidden head, answering on loopback."""
+
+    house: House
+    url: str
+    chest: str
+    hidden: str
+    series: str
+    phantom: Phantom
+
+    def as_person(self, name: str, environment: pytest.MonkeyPatch) -> None:
+        """Make this process a notebook of *name*."""
+        for key, value in self.environment(name).items():
+            environment.setenv(key, value)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """Return what the hub puts into the environment of *name*'s server."""
+        return {"ROUNDS_URL": self.url, "JUPYTERHUB_API_TOKEN": f"{name}'s token"}
+
+
+@pytest.fixture(scope="session")
+def served_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedHouse]:
+    """Return a house that serves two cases: one for everybody, one for its author."""
+    settings = load_settings(data_dir=str(tmp_path_factory.mktemp("house") / "data"))
+    house = House.open(settings)
+    teacher = Principal("teacher", frozenset({Role.TEACHER}))
+    phantom = phantoms.thorax(Grid((48, 96, 96), (6.0, 4.0, 4.0)))
+    series = _keep(house, teacher, phantom)
+    told: dict[str, Any] = {
+        "title": "Emphysema <b>of</b> the lungs",
+        "history": "A miner & smoker.",
+        "audience": ["everyone"],
+        "body_part": "chest",
+        "series": [series],
+    }
+    chest = cases.publish(house, teacher, cases.create(house, teacher, told).id)
+    hidden = cases.create(house, teacher, told | {"title": "A draft"})
+    consumer.run_once(house)
+    with _serving(create_app(house, SignInByToken(), "/services/rounds/")) as origin:
+        url = f"{origin}/services/rounds/"
+        yield ServedHouse(house, url, chest.id, hidden.id, series, phantom)
+    house.close()
+
+
+def _keep(house: House, owner: Principal, phantom: Phantom) -> str:
+    """Put *phantom* into the archive and return its series."""
+    instances = phantoms.to_dicom(phantom)
+    offers = [Offer(f"{number}.dcm", one) for number, one in enumerate(instances)]
+    return str(store(house, owner, offers)[0].series_uid)
+
+
+@contextmanager
+def _serving(app: FastAPI) -> Iterator[str]:
+    """Serve *app* on a free port of loopback and give its origin."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="error", lifespan="off", ws="none"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)

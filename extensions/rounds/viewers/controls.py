@@ -130,8 +130,22 @@ class WindowControls:
         if self._quiet:
             return
         with self._quiet():
-            self.preset.value = CUSTOM
+            self.preset.value = self._name()
         self._changed(*self.bounds)
+
+    def _name(self) -> str:
+        """Return the preset at which the sliders stand; the chosen one comes first.
+
+        A browser rounds what it is told to its own steps, and says so; that is no
+        change by hand.
+        """
+        names = [self.preset.value, *self._windows.presets]
+        for name in names:
+            center, width = self._windows.presets.get(name, (math.inf, 0.0))
+            near = abs(center - self.center.value) < self.center.step
+            if near and abs(width - self.width.value) < self.width.step:
+                return str(name)
+        return CUSTOM
 
 
 def choice(name: str, options: Mapping[str, Any] | Sequence[str], hint: str) -> Any:  # noqa: ANN401 - widgets have no types

@@ -159,7 +159,7 @@ def drawable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return array
     if array.dtype == np.int8:
         return array.astype(np.int16)
-    low, high = float(np.nanmin(array)), float(np.nanmax(array))
+    low, high = float(array.min()), float(array.max())
     if low >= -32768 and high <= 32767:  # noqa: PLR2004 - the range of 16 bits
         small = array.astype(np.int16)
         if np.array_equal(small, array):

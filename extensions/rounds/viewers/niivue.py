@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["PlanesView", "view"]
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-HEIGHT = 440
+HEIGHT = 400
 """Pixels of the picture's height: large, and the controls still on the same screen."""
 
 FLAT = frozenset(
@@ -128,6 +128,7 @@ class PlanesView(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no typ
             labels = label_nifti(overlay.labels, self._volume, picture)
             layers.append({"data": labels, "name": "overlay.nii", "opacity": 0.5})
         self.canvas.load_volumes(layers)
+        self.canvas.volumes[0].colormap_invert = self._volume.inverted
         if overlay is not None:
             self.canvas.volumes[1].set_colormap_label(_label_colours(overlay.labels))
 
@@ -214,7 +215,7 @@ def _canvas(*, flat: bool) -> Any:  # noqa: ANN401 - widgets have no types
         height=HEIGHT,
         back_color=(0.0, 0.0, 0.0, 1.0),
         crosshair_color=(0.18, 0.83, 0.75, 0.75),
-        crosshair_width=0.0 if flat else 0.25,
+        crosshair_width=0.0 if flat else 0.4,
         crosshair_width_unit="percent",
         drag_and_drop_enabled=False,
         drag_mode=DragMode.MEASUREMENT,

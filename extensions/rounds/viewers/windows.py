@@ -41,4 +41,5 @@ def windows_of(volume: Volume) -> Windows:
     offered[WHOLE] = ((low + high) / 2, (high - low) or 1.0)
     centers = [low, high, *(center for center, _ in offered.values())]
     widest = max(width for _, width in offered.values())
-    return Windows(offered, (min(centers), max(centers)), widest)
+    reach = (min(centers), max(centers) if high > low else min(centers) + widest)
+    return Windows(offered, reach, widest)
