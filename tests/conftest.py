@@ -22,6 +22,7 @@ from starlette.responses import RedirectResponse, Response
 from rounds_hub.access.principal import Principal, Role
 from rounds_hub.access.signin import refuse_cross_site
 from rounds_hub.catalogue.sessions import Sessions
+from rounds_hub.cli.demo_process import demo_house
 from rounds_hub.errors import NotSignedInError
 from rounds_hub.settings import load_settings
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from rounds_hub.cli.demo_process import DemoHouse
     from rounds_hub.house import House
 
 ROOT = Path(__file__).parent.parent
@@ -256,3 +258,13 @@ def client_as(service_url: str) -> Iterator[Callable[..., httpx.Client]]:
     yield make
     for client in opened:
         client.close()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoHouse]:
+    """Run ``rounds demo`` with its sample cases on loopback, once for all tests.
+
+    ``demo.visitor("doctor")`` is somebody signed in through the hub's form.
+    """
+    with demo_house(tmp_path_factory.mktemp("demo") / "house") as running:
+        yield running

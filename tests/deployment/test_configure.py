@@ -104,7 +104,7 @@ def test_a_class_that_starts_at_once_is_not_refused(tmp_path: Path) -> None:
 def test_the_hub_watches_every_part(tmp_path: Path) -> None:
     c = configured(plan_in(tmp_path))
     names = [service["name"] for service in c.JupyterHub.services]
-    assert names == ["gateway", "worker", "culler", "rounds"]
+    assert names == ["rounds", "worker", "gateway", "culler"]
 
 
 def test_nobody_is_culled_where_idleness_is_no_matter(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ from rounds_hub.deployment.supervisor import Command, Supervisor
 from rounds_hub.errors import HubError
 arguments = (sys.executable, "-c", *sys.argv[2:])
 log = pathlib.Path(sys.argv[1]) / "log" / "hub.log"
-command = Command(arguments, dict(os.environ), log, int(sys.argv[3]), "/")
+command = Command(arguments, dict(os.environ), log, (int(sys.argv[3]),), "/")
 try:
     Supervisor(command).run(lambda: print("ready", flush=True))
 except HubError as error:

@@ -54,7 +54,7 @@ class HouseProcess:
             arguments=arguments,
             environment=self._environment(),
             log_file=self.settings.data / "log" / "hub.log",
-            port=self.ports.public,
+            ports=(self.ports.web, self.ports.public),
         )
 
     def _environment(self) -> dict[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jupyterhub.app import JupyterHub
 from tornado.ioloop import IOLoop, PeriodicCallback
 from traitlets import Float, Int
 
+from rounds_hub.deployment.restarts import Restarts
 from rounds_hub.processes import die_with_parent
 from rounds_hub.spawning.local import RoundsLocalSpawner
 from rounds_hub.spawning.seedlings import NoNurseryError
@@ -27,6 +30,11 @@ class RoundsHub(JupyterHub):  # type: ignore[misc] # untyped there
     warm_seconds = Float(
         1.0, min=0.0, help="When, after the start, imports of servers are begun."
     ).tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 (traitlets' own signature)
+        """Begin with no service that had to be started again."""
+        super().__init__(**kwargs)
+        self._restarts: dict[str, Restarts] = {}
 
     async def start(self) -> None:
         """Start the hub, and look after the services from then on."""
@@ -51,9 +59,14 @@ class RoundsHub(JupyterHub):  # type: ignore[misc] # untyped there
         RoundsLocalSpawner.nursery.close()
 
     async def _look_after_services(self) -> None:
-        """Have every service that ended started again."""
-        for service in self._service_map.values():
-            if service.managed and service.spawner:
+        """Have every service that ended started again, if it is time for that."""
+        for name, service in self._service_map.items():
+            if not (service.managed and service.spawner):
+                continue
+            process = service.spawner.proc
+            if process is None or process.poll() is None:
+                continue
+            if self._restarts.setdefault(name, Restarts()).due():
                 await service.spawner.poll_and_notify()
 
 

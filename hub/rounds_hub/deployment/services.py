@@ -14,25 +14,24 @@ _HANDED_ON = ("HOME", "TMPDIR", "ROUNDS_DEVICE", "ROUNDS_ITK_BUNDLE", "SSL_CERT_
 
 
 def services_of(plan: Plan) -> list[dict[str, Any]]:
-    """Return the services of the house, those that listen to nobody first.
+    """Return the services of the house, the one that people wait for first.
 
-    The hub waits for a service with an address before it starts the next.
+    The hub starts a service when the one before it answers: the pages come up with
+    the machine to themselves.
     """
+    pages = _part(plan, "rounds", "rounds_hub.web") | {
+        "url": f"http://{plan.service_address}:{plan.ports.web}",
+        "oauth_no_confirm": True,
+        "display": True,
+        "timeout": 120,
+    }
     services = [
-        _part(plan, "gateway", "rounds_hub.gateway.listener"),
+        pages,
         _part(plan, "worker", "rounds_hub.work.worker"),
+        _part(plan, "gateway", "rounds_hub.gateway.listener"),
     ]
     if plan.deployment.idle_seconds:
         services.append(_culler(plan))
-    services.append(
-        _part(plan, "rounds", "rounds_hub.web")
-        | {
-            "url": f"http://{plan.service_address}:{plan.ports.web}",
-            "oauth_no_confirm": True,
-            "display": True,
-            "timeout": 120,
-        }
-    )
     return services
 
 

@@ -44,7 +44,7 @@ class Command:
     arguments: tuple[str, ...]
     environment: dict[str, str]
     log_file: Path
-    port: int
+    ports: tuple[int, ...]
     ready_path: str = "/services/rounds/api/health"
 
 
@@ -115,8 +115,12 @@ class Supervisor:
         return file.open("ab")
 
     def _answers(self) -> bool:
-        """Return whether the house answers now."""
-        connection = HTTPConnection("127.0.0.1", self._command.port, timeout=2)
+        """Return whether the house answers now: the service, then also its proxy."""
+        return all(self._answers_at(port) for port in self._command.ports)
+
+    def _answers_at(self, port: int) -> bool:
+        """Return whether the house answers at *port*."""
+        connection = HTTPConnection("127.0.0.1", port, timeout=2)
         try:
             connection.request("GET", self._command.ready_path)
             return connection.getresponse().status == 200  # noqa: PLR2004 (RFC 9110)

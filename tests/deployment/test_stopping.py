@@ -1,0 +1,58 @@
+"""A house that is stopped and started again."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from rounds_hub.cli.demo_process import demo_house
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.hub, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stopping") / "house"
+
+
+def below(pid: int) -> Iterator[psutil.Process]:
+    """Give every process of the house."""
+    yield from psutil.Process(pid).children(recursive=True)
+
+
+def test_ctrl_c_leaves_no_process(data: Path) -> None:
+    with demo_house(data, "--no-samples") as demo:
+        with demo.visitor("doctor") as doctor:
+            doctor.open_in_server("lab", {})
+        started = list(below(demo.process.pid))
+        assert demo.stop() == 0
+    assert [process for process in started if process.is_running()] == []
+
+
+def test_a_second_start_is_quick_and_knows_everybody(data: Path) -> None:
+    with demo_house(data, "--no-samples") as first:
+        passwords = first.accounts
+    started = time.monotonic()
+    with demo_house(data, "--no-samples") as second:
+        took = time.monotonic() - started
+        assert second.accounts == passwords
+        with second.visitor("doctor") as doctor:
+            assert doctor.api("me")["name"] == "doctor"
+    assert took < 15  # 5 on a quiet machine; CI shares its two cores
+
+
+def test_a_killed_house_leaves_nothing_that_blocks_the_next(data: Path) -> None:
+    with demo_house(data, "--no-samples") as first:
+        started = list(below(first.process.pid))
+        first.process.kill()
+        _, alive = psutil.wait_procs(started, timeout=30)
+    assert [process.cmdline() for process in alive if process.is_running()] == []
+    with demo_house(data, "--no-samples") as second, second.visitor("doctor") as doctor:
+        assert doctor.api("me")["name"] == "doctor"
