@@ -41,7 +41,7 @@ def bury(kept: int) -> None:
 
 def end_descendants() -> int:
     """End what still runs below this process; return how many there were."""
-    import psutil  # type: ignore[import-untyped] # noqa: PLC0415 (not before the end)
+    import psutil  # noqa: PLC0415 (not before the end)
 
     first = len(psutil.Process().children(recursive=True))
     for number, seconds in ((signal.SIGTERM, _GENTLY), (signal.SIGKILL, _FIRMLY)):
