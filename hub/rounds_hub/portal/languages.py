@@ -79,7 +79,7 @@ class Language:
             round(value, digits), f"#,##0.{'#' * digits}", locale=self.locale
         )
         grouped = abs(value) >= _PLAIN_FROM
-        return text.replace(",", "\u202f" if grouped else "")
+        return text.replace(",", "\u202f" if grouped else "").replace("-", "\u2212")
 
     def date(self, moment: datetime) -> str:
         """Return the day of *moment*."""

@@ -46,11 +46,11 @@ _SEE_OTHER = 303
 
 
 def page(
-    request: Request, template: str, status: int = 200, **shown: object
+    request: Request, name: str, status: int = 200, /, **shown: object
 ) -> HTMLResponse:
-    """Return the page that *template* makes of what is *shown*."""
+    """Return the page that the template *name* makes of what is *shown*."""
     language = language_for(request)
-    made = environment(language.tag).get_template(template)
+    made = environment(language.tag).get_template(name)
     return HTMLResponse(made.render({**_frame(request, language), **shown}), status)
 
 
@@ -100,6 +100,7 @@ def environment(tag: str) -> Environment:
         "in_words": lambda texts: in_words(language, texts),
         "unit": unit_of,
         "marked": marked,
+        "plain": plain,
         "dicom_day": language.dicom_day,
         "path": lambda value: quote(str(value), safe=""),
     }
@@ -120,6 +121,18 @@ def measured(language: Language, value: object) -> str:
         if abs(value) >= least:
             return language.number(value, digits)
     return language.number(float(f"{value:.3g}"), 10)
+
+
+def plain(value: object) -> str:
+    """Return a number as a field of a form has it, and any other text as it is.
+
+    Examples
+    --------
+    >>> plain(-400.0), plain(0.5), plain("abc")
+    ('-400', '0.5', 'abc')
+    """
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if whole else str(value)  # type: ignore[call-overload] # a float
 
 
 def in_words(language: Language, texts: str | Mapping[str, str]) -> str:

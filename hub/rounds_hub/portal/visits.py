@@ -39,9 +39,9 @@ class Visit:
         """Whether htmx asks for a part of a page."""
         return self.request.headers.get("hx-request") == "true"
 
-    def page(self, template: str, status: int = 200, **shown: object) -> HTMLResponse:
-        """Return the page that *template* makes of what is *shown*."""
-        return page(self.request, template, status, **shown)
+    def page(self, name: str, status: int = 200, /, **shown: object) -> HTMLResponse:
+        """Return the page that the template *name* makes of what is *shown*."""
+        return page(self.request, name, status, **shown)
 
     def go_to(self, path: str) -> Response:
         """Return the answer that sends the browser to the page *path*."""
