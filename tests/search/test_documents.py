@@ -8,7 +8,7 @@ import pytest
 
 import rounds_search
 from rounds_search import Delete, Document, ImageDocument
-from rounds_search.documents import packed, seconds
+from rounds_search.documents import packed, seconds, unpacked
 from rounds_search.errors import RequestError
 
 EVERYONE = frozenset({"everyone"})
@@ -56,6 +56,7 @@ def test_what_the_index_could_not_keep_is_refused(
 
 def test_json_gives_the_same_document_again() -> None:
     assert Document.from_json(json.loads(packed(made()))) == made()
+    assert unpacked(packed(made())) == made()
 
 
 def test_halves_of_characters_are_replaced() -> None:

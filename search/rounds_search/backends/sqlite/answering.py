@@ -6,7 +6,6 @@ documents and pictures that the asker may see, and from no others.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ import numpy as np
 
 from rounds_search.backends.sqlite.legs import Leg, picture_legs, text_leg
 from rounds_search.cursors import Cursor, read_cursor, write_cursor
-from rounds_search.documents import Answer, Document, Hit
+from rounds_search.documents import Answer, Hit, unpacked
 from rounds_search.fusion import fuse
 from rounds_search.highlights import highlights
 from rounds_search.queries import TextQuery, parse
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rounds_search.backends.sqlite.columns import Mask, Rows, Snapshot
+    from rounds_search.documents import Document
     from rounds_search.requests import Request
 
 __all__ = ["View", "answer"]
@@ -52,7 +52,7 @@ class View:
                 list(slots),
             )
         )
-        return [Document.from_json(json.loads(found[slot])) for slot in slots]
+        return [unpacked(found[slot]) for slot in slots]
 
 
 @dataclass(frozen=True, slots=True)

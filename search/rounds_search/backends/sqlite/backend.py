@@ -22,7 +22,7 @@ from rounds_search.backends.sqlite.schema import (
 )
 from rounds_search.backends.sqlite.vectors import mapped
 from rounds_search.backends.sqlite.writing import write
-from rounds_search.documents import Document, ImageDocument, WriteReport
+from rounds_search.documents import ImageDocument, WriteReport, unpacked
 from rounds_search.errors import IndexUnavailableError, SearchError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class SqliteBackend:
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from rounds_search.requests import Request
+    >>> from rounds_search import Document, Request
     >>> folder = tempfile.TemporaryDirectory()
     >>> index = SqliteBackend(Path(folder.name))
     >>> index.ensure()
@@ -224,7 +224,7 @@ def _entries(connection: sqlite3.Connection, folder: Path) -> Iterator[Entry]:
     for (body,) in connection.execute(
         "SELECT body FROM documents WHERE body IS NOT NULL"
     ):
-        yield Document.from_json(json.loads(body))
+        yield unpacked(body)
     sizes = {
         name: (rows, dimension)
         for name, dimension, rows in connection.execute("SELECT * FROM encoders")

@@ -98,7 +98,7 @@ class PictureLeg:
         best = np.full(self.snapshot.documents.size, -np.inf)
         led = pictures.pair_document[kept]
         np.maximum.at(best, led, self.scores[pictures.pair_picture[kept]])
-        slots = np.unique(led)
+        slots = np.flatnonzero(best > -np.inf)
         return slots, best[slots]
 
     def picture_of(self, slot: int) -> str:

@@ -120,18 +120,30 @@ def _block(
 ) -> npt.NDArray[np.float32]:
     first = int(ranges.start[0])
     span = int(ranges.start[-1] + ranges.count[-1]) - first
-    if span == ranges.total:
+    if ranges.total >= DENSE * span:
         cosines = _cosines(vectors[first : first + span], query)
-    elif ranges.total >= DENSE * span:
-        cosines = _cosines(vectors[first : first + span], query)[ranges.rows() - first]
+        best = _maxima(cosines, ranges.start - first, ranges.count)
     else:
         cosines = _cosines(vectors[ranges.rows()], query)
-    if ranges.total == len(ranges):
-        best = cosines
-    else:
-        best = np.maximum.reduceat(cosines, ranges.offsets)
+        best = _maxima(cosines, ranges.offsets, ranges.count)
     found: npt.NDArray[np.float32] = best.mean(axis=1, dtype=np.float32)
     return found
+
+
+def _maxima(
+    cosines: npt.NDArray[np.float32],
+    start: npt.NDArray[np.int64],
+    count: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float32]:
+    """Return the greatest of each range; ranges ascend and may leave gaps."""
+    if (count == 1).all():
+        return cosines[start]
+    # Beginning, end, beginning, end...: every second piece is a gap, and ignored.
+    edges = np.column_stack((start, start + count)).ravel()[:-1]
+    best: npt.NDArray[np.float32] = np.maximum.reduceat(
+        cosines[: start[-1] + count[-1]], edges
+    )[::2]
+    return best
 
 
 def _cosines(

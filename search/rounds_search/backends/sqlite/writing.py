@@ -17,6 +17,7 @@ from rounds_search.documents import (
     WriteReport,
     packed,
     seconds,
+    unpacked,
 )
 from rounds_search.errors import DamagedIndexError, DimensionError
 
@@ -164,7 +165,7 @@ class _Batch:
             "SELECT body FROM documents WHERE slot = ?", (slot,)
         ).fetchone()
         if body is not None:
-            before = Document.from_json(json.loads(body))
+            before = unpacked(body)
             self.connection.execute(TAKE_WORDS, (slot, *_indexed(before)))
 
     def _put_pictures(self, image: ImageDocument) -> None:
