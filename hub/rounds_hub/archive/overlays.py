@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from rounds_hub.archive.reading import get_series, instances_of
 from rounds_hub.archive.volumes import open_stacks
@@ -107,13 +107,24 @@ def _labels(
     with _KEEPING:
         if key not in _KEPT:
             try:
-                _KEPT[key] = segmentation_on(dcmread(instance.path), volume).labels
+                read = _spread(dcmread(instance.path))
+                _KEPT[key] = segmentation_on(read, volume).labels
             except (RoundsError, AttributeError, ValueError, KeyError):
                 return None  # it is shown by itself then
         _KEPT.move_to_end(key)
         while len(_KEPT) > KEPT:
             _KEPT.popitem(last=False)
         return _KEPT[key]
+
+
+def _spread(read: Dataset) -> Dataset:
+    """Give each frame the functional groups that all share (PS3.3, C.7.6.16.1.1)."""
+    shared = read.get("SharedFunctionalGroupsSequence") or [Dataset()]
+    for own in read.PerFrameFunctionalGroupsSequence:
+        for element in shared[0]:
+            if element.tag not in own:
+                own.add(element)
+    return read
 
 
 def over(
