@@ -8,7 +8,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-__all__ = ["OutputBudget", "bounded_error", "cell_name"]
+__all__ = ["OutputBudget", "bounded_error", "cell_name", "merge_streams"]
 
 CELL_BYTES = 2**20
 NOTEBOOK_BYTES = 10 * 2**20
@@ -83,6 +83,10 @@ class OutputBudget:
             msg["content"]["text"] = msg["content"]["text"][:room]
         return size <= room
 
+    def spent(self, index: int) -> bool:
+        """Return whether the cell at *index* has said that its output was cut."""
+        return index in self._noted
+
     def clear(self, index: int) -> None:
         """Forget what the cell at *index* said: it was cleared away."""
         self._used[index] = 0
@@ -130,3 +134,30 @@ def bounded_error(msg: dict[str, Any]) -> None:
             lines.append("[traceback cut]")
             break
     content["traceback"] = lines[::-1]
+
+
+def merge_streams(cell: NotebookNode) -> None:
+    """Make one output of texts that follow each other on the same stream.
+
+    nbclient can do so as well (``coalesce_streams``), with a regular expression that
+    takes a minute for a line of half a megabyte.
+    """
+    merged: list[NotebookNode] = []
+    for output in cell.get("outputs", []):
+        last = merged[-1] if merged else None
+        if last is not None and _same_stream(last, output):
+            last["parts"].append(output["text"])
+            continue
+        merged.append(output)
+        if output["output_type"] == "stream":
+            output["parts"] = [output["text"]]
+    for output in merged:
+        if "parts" in output:
+            output["text"] = "".join(output.pop("parts"))
+    if merged:
+        cell["outputs"] = merged
+
+
+def _same_stream(one: NotebookNode, other: NotebookNode) -> bool:
+    both = one["output_type"] == other["output_type"] == "stream"
+    return both and bool(one["name"] == other["name"])

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from rounds_hub.runs.faults import MESSAGE_LENGTH, Fault, cell_fault, scrubbed
 
 if TYPE_CHECKING:
-    from rounds_hub.runs.engine import CellEvent, Keeper
+    from rounds_hub.runs.keeper import CellEvent, Keeper
 
 __all__ = ["execute", "main"]
 
@@ -36,7 +36,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def execute(folder: Path) -> dict[str, Any]:
     """Execute the notebook in *folder*; return what is written to ``result.json``."""
-    from rounds_hub.runs.engine import Keeper  # noqa: PLC0415 (after the limits are set)
+    from rounds_hub.runs.keeper import Keeper  # noqa: PLC0415 (after the limits are set)
 
     with (folder / "progress.jsonl").open("a", encoding="utf-8") as lines:
 

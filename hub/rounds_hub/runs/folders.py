@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
 import os
 import shutil
@@ -10,8 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rounds_hub.access.principal import SYSTEM
-from rounds_hub.archive import service as archive
 from rounds_hub.archive.store import free_space
+from rounds_hub.archive.volumes import volume_folder
 from rounds_hub.errors import HubError, NoSpaceError
 from rounds_hub.runs import templates
 from rounds_hub.runs.faults import Fault
@@ -128,18 +128,27 @@ def _write_job(
 
 
 def _link(house: House, folder: Path, name: str, series_uid: str) -> dict[str, str]:
-    """Put the instances of a series into the folder, without copying a byte."""
+    """Put the volume of a series into the folder, without copying it."""
     within = folder / "inputs" / name
     within.mkdir(mode=0o700)
-    found = archive.instances_of(house, SYSTEM, series_uid)
-    for number, instance in enumerate(found):
-        target = within / f"{number:06d}.dcm"
+    for _ in range(2):
+        kept = volume_folder(house, SYSTEM, series_uid)
         try:
-            os.link(instance.path, target)
-        except FileNotFoundError as error:
-            msg = f"Instance {instance.uid} of input {name!r} is gone from the archive."
-            raise HubError(msg) from error
-        except OSError:  # another disk
-            with contextlib.suppress(FileExistsError):
-                target.symlink_to(instance.path)
-    return {"series_uid": series_uid, "folder": f"inputs/{name}"}
+            for part in ("volume.npy", "volume.json"):
+                _link_or_copy(kept / part, within / part)
+        except FileNotFoundError:  # evicted from the cache at this moment
+            continue
+        return {"series_uid": series_uid, "folder": f"inputs/{name}"}
+    msg = f"The volume of input {name!r} cannot be kept: its cache is too small."
+    raise HubError(msg)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name; on another disk copy it."""
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK}:
+            raise
+        shutil.copyfile(source, target)

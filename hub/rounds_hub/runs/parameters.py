@@ -24,6 +24,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,17}", re.ASCII)
 _TRUE = frozenset({"true", "on", "1", "yes"})
 _FALSE = frozenset({"false", "off", "0", "no", ""})
 _LINES = frozenset("\n\t")
+_NO_TEXT = frozenset({"Cc", "Cs"})
 
 
 class _UnfitError(ValueError):
@@ -151,7 +152,7 @@ def _check_string(parameter: Parameter, value: object) -> str:
     if len(value) > parameter.max_length:
         msg = f"It has {len(value)} characters; {parameter.max_length} are taken."
         raise _UnfitError(msg)
-    if any(unicodedata.category(one) in {"Cc", "Cs"} - _LINES for one in value):
+    if any(unicodedata.category(one) in _NO_TEXT for one in value if one not in _LINES):
         msg = "It holds characters that are no text."
         raise _UnfitError(msg)
     return value

@@ -61,6 +61,7 @@ class _Left:
             run_id=self.run.id,
             image_digest=self.run.image_digest,
             software=SOFTWARE,
+            created=self.run.created_at.strftime("%Y-%m-%dT%H:%M:%S"),
         )
 
     def measured(self) -> dict[str, float]:
@@ -151,17 +152,22 @@ def _objects(
     """Return the files of the segmentations by name, and of the report."""
     folder = left.folder / "results"
     folder.mkdir(exist_ok=True, mode=0o700)
+    present: set[str] = set()
     by_input = {one["name"]: one["series_uid"] for one in left.run.inputs}
     sources: dict[str, list[Dataset]] = {}
 
     def read(name: str) -> list[Dataset]:
         if name not in sources:
             found = archive.instances_of(house, SYSTEM, by_input[name])
-            sources[name] = [dcmread(one.path) for one in found]
+            sources[name] = [
+                dcmread(one.path, stop_before_pixels=True) for one in found
+            ]
         return sources[name]
 
     masks: dict[str, Path] = {}
     for declared in left.template.outputs.segmentations:
+        there = {int(one) for one in np.unique(left.mask(declared.name))}
+        present |= {one.label["en"] for one in declared.segments if one.number in there}
         masks[declared.name] = _made(
             folder / f"{declared.name}.dcm",
             lambda one=declared: objects.segmentation(  # type: ignore[misc] # bound at once
@@ -174,7 +180,7 @@ def _objects(
         folder / "report.dcm",
         lambda: objects.measurement_report(
             read(left.template.inputs[0].name),
-            _measurements(left.template, measured),
+            _measurements(left.template, measured, present),
             left.provenance,
             dcmread(next(iter(masks.values()))) if masks else None,
         ),
@@ -204,20 +210,26 @@ def _segments(declared: schema.Segmentation) -> list[objects.Segment]:
 
 
 def _measurements(
-    template: Template, measured: dict[str, float]
+    template: Template, measured: dict[str, float], present: set[str]
 ) -> list[objects.Measurement]:
+    """Return the measurements for the report; a part that is missing has no segment."""
     labels = {
         one.name: one.label["en"]
         for made in template.outputs.segmentations
         for one in made.segments
     }
+
+    def segment(one: schema.Measurement) -> str | None:
+        label = labels.get(one.segment or "")
+        return label if label in present else None
+
     return [
         objects.Measurement(
             name=one.label["en"],
             value=measured[one.name],
             unit=one.unit,
             code=_code(one.code),
-            segment=labels.get(one.segment) if one.segment else None,
+            segment=segment(one),
         )
         for one in template.outputs.measurements
     ]

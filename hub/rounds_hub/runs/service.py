@@ -287,12 +287,16 @@ def _new(
 
 
 def _again(run: Run) -> None:
-    """Let a run that failed or was cancelled begin anew."""
+    """Let a run that failed or was cancelled begin anew.
+
+    When it was first asked for stays: the objects that it makes bear that moment, so
+    that every attempt makes the same bytes.
+    """
     run.attempt += 1
     run.revision += 1
     run.state = "waiting"
     run.progress, run.results, run.error = {}, {}, {}
-    run.created_at, run.started_at, run.finished_at = utc_now(), None, None
+    run.started_at, run.finished_at = None, None
 
 
 def _add_request(run: Run, principal: Principal, case_id: str | None) -> bool:

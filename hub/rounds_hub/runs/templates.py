@@ -237,7 +237,7 @@ def _read_schema(folder: Path) -> Schema:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "schema"
-        why = f"{place} = {str(first['input'])[:200]!r}: {first['msg']}"
+        why = f"{place} = {first['input']!r:.200}: {first['msg']}"
         raise _wrong(folder, "schema.json", why) from error
     for texts in _texts(schema.model_dump()):
         if "en" not in texts:

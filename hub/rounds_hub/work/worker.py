@@ -8,7 +8,6 @@ Nothing listens on a port, and nothing is sent anywhere.
 from __future__ import annotations
 
 import fcntl
-import importlib
 import logging
 import os
 import signal
@@ -16,13 +15,15 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from dbos import DBOS, DBOSConfig
 
+from rounds_hub.archive.imports import run_import
 from rounds_hub.errors import HubError, SettingsError
 from rounds_hub.house import House
+from rounds_hub.indexing import consumer
 from rounds_hub.processes import die_with_parent
 from rounds_hub.runs.supervise import kill_all
 from rounds_hub.runs.workflow import RunWork
@@ -115,12 +116,10 @@ class Worker:
         del run  # registered by its name
 
     def _register_imports(self) -> None:
-        imports = importlib.import_module("rounds_hub.archive.importing")
-        work = cast("Callable[[House, str], None]", imports.run_import)
         house = self.house
 
         def take(key: str) -> None:
-            work(house, key)
+            run_import(house, key)
 
         step = DBOS.step(name="import.take")(take)
 
@@ -132,7 +131,6 @@ class Worker:
 
     def _consume(self) -> None:
         """Pass events from the outbox to the index, until the worker ends."""
-        consumer = importlib.import_module("rounds_hub.indexing.consumer")
         consumer.loop(self.house, self.closing)
 
     def _reconcile(self) -> None:
