@@ -28,6 +28,7 @@ from rounds_hub.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from fastapi import FastAPI
 
@@ -191,7 +192,10 @@ def person(name: str, *roles: Role) -> Principal:
 
 
 class SignInByHeader:
-    """Believe the header ``X-Person: name role role``: for tests without a hub."""
+    """Believe the header ``X-Person: name role role``: for tests without a hub.
+
+    A role ``-`` says that the person has none.
+    """
 
     async def identify(self, request: Request) -> Principal:
         said = request.headers.get("x-person", "").split()
@@ -200,6 +204,8 @@ class SignInByHeader:
             raise NotSignedInError(msg)
         if "x-cookie" in request.headers:
             refuse_cross_site(request)
+        if said[1:] == ["-"]:
+            return Principal(said[0])
         return person(said[0], *map(Role, said[1:]))
 
     def start(self, request: Request) -> Response:
@@ -207,6 +213,22 @@ class SignInByHeader:
 
     def router(self) -> APIRouter:
         return APIRouter()
+
+
+@pytest.fixture(scope="session")
+def serve_house() -> Callable[[Path], AbstractContextManager[tuple[House, str]]]:
+    """Return a function that serves a house of its own in a folder."""
+    from rounds_hub.web import create_app
+
+    @contextmanager
+    def serve(folder: Path) -> Iterator[tuple[House, str]]:
+        opened, port = open_house(folder), free_port()
+        app = create_app(opened, SignInByHeader(), "/services/rounds/")
+        with serving(app, port):
+            yield opened, f"http://127.0.0.1:{port}/services/rounds/"
+        opened.close()
+
+    return serve
 
 
 @pytest.fixture

@@ -1,0 +1,297 @@
+"""Every route of the running service, tried by everybody who could try it.
+
+The scene has one case that doctors may see and students may not, with its study,
+series, run and import, all owned by a teacher. A route that nobody listed fails.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, Request
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+from starlette.responses import RedirectResponse
+
+from rounds_hub.access.principal import Principal, Role
+from rounds_hub.archive.models import Import
+from rounds_hub.archive.service import Offer, store
+from rounds_hub.cases.models import Case, CaseSeries
+from rounds_hub.errors import NotSignedInError
+from rounds_hub.runs.models import Run, RunRequest
+from rounds_hub.web import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from starlette.responses import Response
+
+    from rounds_hub.house import House
+
+    ServeHouse = Callable[[Path], AbstractContextManager[tuple[House, str]]]
+
+OWNER = Principal("tess", frozenset({Role.TEACHER}))
+PEOPLE = {
+    "nobody": ("",),
+    "without a role": ("sam", "-"),
+    "student": ("student",),
+    "doctor": ("doctor",),
+    "owner": ("tess", "teacher"),
+    "admin": ("admin",),
+}
+# What each of PEOPLE, in that order, gets to hear:
+#   i  sign in first (401, or the redirect of a page)   h  there is no such thing (404)
+#   f  that is not for you (403)                         y  anything else
+TABLE = {
+    "GET api/openapi.json": "yyyyyy",
+    "GET api/me": "iyyyyy",
+    "GET api/health": "yyyyyy",
+    "GET api/audit": "iffffy",
+    "GET api/studies": "iffyyy",
+    "GET api/studies/{uid}": "ihhyyy",
+    "GET api/series/{uid}": "ihhyyy",
+    "GET api/series/{uid}/volume.json": "ihhyyy",
+    "GET api/series/{uid}/volume.npy": "ihhyyy",
+    "GET api/series/{uid}/frames/{number}.png": "ihhyyy",
+    "GET api/series/{uid}/thumbnail.png": "ihhyyy",
+    "GET api/instances/{uid}.dcm": "ihhyyy",
+    "POST api/imports": "iffyyy",
+    "GET api/imports": "iyyyyy",
+    "GET api/imports/{import_id}": "ihhhyy",
+    "POST api/cases": "iffyyy",
+    "GET api/cases/{case_id}": "ihhyyy",
+    "PUT api/cases/{case_id}": "ihhfyy",
+    "DELETE api/cases/{case_id}": "ihhfyy",
+    "POST api/cases/{case_id}/publish": "ihhfyy",
+    "POST api/cases/{case_id}/withdraw": "ihhfyy",
+    "POST api/cases/{case_id}/restore": "ihhfyy",
+    "POST api/studies/{study_uid}/case": "iffyyy",
+    "GET api/cases/{case_id}/similar": "ihhyyy",
+    "GET api/search": "ifyyyy",
+    "POST api/search": "ifyyyy",
+    "POST api/search/picture": "ifyyyy",
+    "GET api/templates": "ifyyyy",
+    "GET api/templates/{name}": "ifyyyy",
+    "GET api/templates/{name}/picture.png": "ifyyyy",
+    "POST api/runs": "ifhyyy",
+    "GET api/runs": "iyyyyy",
+    "GET api/runs/{run_id}": "ihhyyy",
+    "POST api/runs/{run_id}/cancel": "ihhfyy",
+    "GET api/runs/{run_id}/events": "ihhyyy",
+    "GET api/runs/{run_id}/notebook.ipynb": "ihhyyy",
+    "GET api/runs/{run_id}/notebook.html": "ihhyyy",
+    "GET api/runs/{run_id}/files/{name}": "ihhyyy",
+    "GET static/{path:path}": "hhhhhh",
+    "GET ": "yfyyyy",
+    "GET sign-in": "iyyyyy",
+    "GET cases": "ifyyyy",
+    "POST cases/picture": "ifyyyy",
+    "GET cases/new": "iffyyy",
+    "POST cases/new": "iffyyy",
+    "GET cases/{case_id}/edit": "ihhfyy",
+    "POST cases/{case_id}/edit": "ihhfyy",
+    "GET cases/{case_id}/run/{template}": "ihhyyy",
+    "POST cases/{case_id}/run/{template}": "ihhyyy",
+    "GET run/{template}": "ifyyyy",
+    "POST run/{template}": "ifyyyy",
+    "GET cases/{case_id}": "ihhyyy",
+    "POST cases/{case_id}/{action}": "ihhfyy",
+    "GET runs": "ifyyyy",
+    "GET runs/{run_id}": "ihhyyy",
+    "GET runs/{run_id}/live": "ihhyyy",
+    "POST runs/{run_id}/cancel": "ihhfyy",
+    "GET studies": "iffyyy",
+    "GET studies/{uid}": "ihhyyy",
+    "GET viewer/{uid}": "ihhyyy",
+    "POST studies/{uid}/case": "iffyyy",
+    "GET import": "iffyyy",
+    "POST import": "iffyyy",
+    "GET imports/{import_id}": "ihhhyy",
+    "GET imports/{import_id}/live": "ihhhyy",
+    "GET about": "yyyyyy",
+    "POST preferences": "yyyyyy",
+}
+
+
+def scene_of(house: House) -> dict[str, str]:
+    """Put the scene into *house*; return the values of the routes' parameters."""
+    path = str(get_testdata_file("MR_small.dcm", download=False))
+    outcome = store(house, OWNER, [Offer("one.dcm", dcmread(path))])[0]
+    found = dcmread(path)
+    with house.sessions.begin() as session:
+        series = CaseSeries(series_uid=found.SeriesInstanceUID)
+        session.add(
+            Case(
+                id="c1",
+                title="Hidden from students",
+                owner="tess",
+                status="published",
+                audience=["role:doctor"],
+                series=[series],
+            )
+        )
+        session.flush()
+        session.add(_run(found.SeriesInstanceUID))
+        session.add(Import(id="i1", owner="tess", state="done"))
+    assert outcome.status == "taken"
+    folder = house.settings.data / "runs" / RUN_ID[:2] / RUN_ID / "1"
+    folder.mkdir(parents=True)
+    notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "notebook.ipynb").write_text(json.dumps(notebook))
+    (folder / "figure.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return {
+        "case_id": "c1",
+        "uid": "",
+        "study_uid": found.StudyInstanceUID,
+        "series_uid": found.SeriesInstanceUID,
+        "sop_uid": found.SOPInstanceUID,
+    }
+
+
+RUN_ID = "0123456789abcdef0123456789abcdef"
+
+
+def _run(series_uid: str) -> Run:
+    given = {"name": "t1", "series_uid": series_uid, "content_hash": ""}
+    return Run(
+        id=RUN_ID,
+        template="brain_tissue",
+        template_hash="0",
+        state="done",
+        inputs=[given],
+        results={"files": {"figure": "figure.png"}},
+        requests=[RunRequest(principal="tess", case_id="c1")],
+    )
+
+
+def answer_letter(answer: httpx.Response) -> str:
+    """Return what an answer means, as one letter."""
+    if answer.status_code == 302 and "/hub/login" in answer.headers["location"]:
+        return "i"
+    return {401: "i", 403: "f", 404: "h"}.get(answer.status_code, "y")
+
+
+def request_of(route: str, scene: dict[str, str]) -> dict[str, Any]:
+    """Return how *route* is called in the scene, with a body where it wants one."""
+    method, path = route.split(" ")
+    uid = next((scene[k] for start, k in UIDS.items() if path.startswith(start)), "")
+    name = "brain_tissue" if path.startswith("api/templates") else "figure"
+    path = path.replace("{path:path}", "none.css")
+    url = path.format(**(VALUES | scene | {"uid": uid, "name": name}))
+    headers = {"sec-fetch-site": "same-origin"}
+    if not path.startswith("api/"):
+        headers["accept"] = "text/html"
+    body = BODIES[route](scene) if route in BODIES else {}
+    return {"method": method, "url": url, "headers": headers, **body}
+
+
+UIDS = {
+    "api/studies/": "study_uid",
+    "studies/": "study_uid",
+    "api/series/": "series_uid",
+    "viewer/": "series_uid",
+    "api/instances/": "sop_uid",
+}
+VALUES = {
+    "number": "0",
+    "import_id": "i1",
+    "run_id": RUN_ID,
+    "template": "brain_tissue",
+    "action": "withdraw",
+}
+FILE = {"files": {"files": ("one.dcm", b"no DICOM", "application/dicom")}}
+PICTURE = {"files": {"picture": ("one.png", b"no picture", "image/png")}}
+BODIES: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
+    "POST api/imports": lambda _: FILE,
+    "POST import": lambda _: FILE,
+    "POST api/search/picture": lambda _: PICTURE,
+    "POST cases/picture": lambda _: PICTURE,
+    "POST api/search": lambda _: {"json": {"text": "brain"}},
+    "POST api/cases": lambda _: {"json": {"title": "New"}},
+    "PUT api/cases/{case_id}": lambda _: {"json": {"title": "New", "revision": 1}},
+    "POST api/runs": lambda s: {
+        "json": {"template": "brain_tissue", "inputs": {"t1": s["series_uid"]}}
+    },
+    "POST cases/{case_id}/edit": lambda _: {"data": {"title": "New", "revision": "1"}},
+    "POST cases/new": lambda _: {"data": {"title": "New"}},
+    "POST run/{template}": lambda s: {"data": {"input-t1": s["series_uid"]}},
+    "POST preferences": lambda _: {"data": {"theme": "dark"}},
+}
+
+
+def routes_of(routes: Iterable[Any]) -> Iterator[str]:
+    """Return every route of the running app, without its prefix."""
+    for route in routes:
+        if hasattr(route, "original_router"):
+            yield from routes_of(route.original_router.routes)
+        else:
+            for method in sorted(set(route.methods) - {"HEAD"}):
+                yield f"{method} {route.path.lstrip('/').removeprefix(PREFIX)}"
+
+
+PREFIX = "services/rounds/"
+
+
+@pytest.fixture(scope="module")
+def shared_scene(
+    tmp_path_factory: pytest.TempPathFactory, serve_house: ServeHouse
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Serve one scene for all routes that only read."""
+    with serve_house(tmp_path_factory.mktemp("scene")) as (house, url):
+        yield url, scene_of(house)
+
+
+def letters(url: str, route: str, scene: dict[str, str]) -> str:
+    """Return what each of PEOPLE hears of *route*."""
+    heard = []
+    for said in PEOPLE.values():
+        who = " ".join([said[0], *(said[1:] or said)]) if said[0] else ""
+        with httpx.Client(base_url=url, headers={"x-person": who}) as client:
+            asked = request_of(route, scene)
+            heard.append(answer_letter(client.request(**asked, timeout=30)))
+    return "".join(heard)
+
+
+@pytest.mark.parametrize("route", [route for route in TABLE if route[:3] == "GET"])
+def test_who_may_read(route: str, shared_scene: tuple[str, dict[str, str]]) -> None:
+    assert letters(shared_scene[0], route, shared_scene[1]) == TABLE[route]
+
+
+@pytest.mark.parametrize("route", [route for route in TABLE if route[:3] != "GET"])
+def test_who_may_change(route: str, house: House, service_url: str) -> None:
+    assert letters(service_url, route, scene_of(house)) == TABLE[route]
+
+
+def test_every_route_of_the_running_app_is_in_the_table(house: House) -> None:
+    app = create_app(house, NobodySignsIn(), f"/{PREFIX}")
+    assert sorted(routes_of(app.router.routes)) == sorted(TABLE)
+
+
+class NobodySignsIn:
+    """Nobody signs in: the routes are only listed."""
+
+    async def identify(self, request: Request) -> Principal:
+        del request
+        raise NotSignedInError
+
+    def start(self, request: Request) -> Response:
+        return RedirectResponse(request.url.path)
+
+    def router(self) -> APIRouter:
+        return APIRouter()
+
+
+@pytest.mark.parametrize("route", [r for r in TABLE if r[:3] != "GET"])
+def test_no_change_comes_from_another_site(
+    route: str, house: House, service_url: str
+) -> None:
+    asked = request_of(route, scene_of(house))
+    asked["headers"] |= {"sec-fetch-site": "cross-site", "x-cookie": "yes"}
+    who = {"x-person": "tess teacher"}
+    with httpx.Client(base_url=service_url, headers=who) as client:
+        assert client.request(**asked).status_code == 403
