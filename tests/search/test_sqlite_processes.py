@@ -181,6 +181,15 @@ def test_a_writer_that_waits_too_long_says_so(tmp_path: Path) -> None:
         assert found(index, ask()) == ["mine"]
 
 
+def test_a_process_starts_while_another_rebuilds(index: SqliteBackend) -> None:
+    def looked() -> Iterator[Document]:
+        index.ensure()
+        yield case("new")
+
+    index.rebuild(looked())
+    assert found(index, ask()) == ["new"]
+
+
 def test_swaps_under_searches_never_fail(index: SqliteBackend, tmp_path: Path) -> None:
     def look(_: int) -> int:
         return index.search(ask("brain")).total

@@ -228,6 +228,9 @@ def _plain_words(connection: sqlite3.Connection, question: str) -> Found:
         f"SELECT count(*) FROM ({matched})",  # noqa: S608 - constants
         given,
     ).fetchone()
+    if not total and " OR " not in question:
+        # As ours does: where nothing has all the words, any of them will do.
+        return _plain_words(connection, " OR ".join(question.split()))
     counts = {
         name: dict(
             connection.execute(

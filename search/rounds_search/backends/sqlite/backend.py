@@ -85,14 +85,12 @@ class SqliteBackend:
         NewerIndexError
             A newer version of Rounds wrote it.
         """
-        with translated(), self._place.writing(self._patience):
-            current = self._place.current()
-            if current is None:
-                self._fill((), before=None)
+        with translated():
+            if self._is_ready():
                 return
-            with closing(connect(current, write=False)) as connection:
-                if schema_of(connection) != SCHEMA:
-                    self._fill(_entries(connection, current), before=current)
+            with self._place.writing(self._patience):
+                if not self._is_ready():
+                    self._renew(self._place.current())
 
     def write(
         self, documents: Iterable[Entry] = (), deletes: Iterable[Delete] = ()
@@ -146,6 +144,20 @@ class SqliteBackend:
             if self._open is not None:
                 self._open.retire()
                 self._open = None
+
+    def _is_ready(self) -> bool:
+        current = self._place.current()
+        if current is None:
+            return False
+        with closing(connect(current, write=False)) as connection:
+            return schema_of(connection) == SCHEMA
+
+    def _renew(self, current: Path | None) -> None:
+        if current is None:
+            self._fill((), before=None)
+            return
+        with closing(connect(current, write=False)) as connection:
+            self._fill(_entries(connection, current), before=current)
 
     def _current(self) -> Path:
         current = self._place.current()
