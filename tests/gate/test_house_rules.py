@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from importlib import import_module
+from inspect import isclass, isfunction
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,8 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
     undocumented = [
         public
         for public in module.__all__
-        if callable(getattr(module, public)) and not getattr(module, public).__doc__
+        if (isfunction(found := getattr(module, public)) or isclass(found))
+        and not found.__doc__
     ]
     assert undocumented == []
 
