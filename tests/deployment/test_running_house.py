@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import httpx
@@ -30,16 +31,19 @@ def eventually(true: Callable[[], bool], seconds: float = 60) -> bool:
         try:
             if true():
                 return True
-        except (httpx.HTTPError, IndexError):
-            pass
+        except (httpx.HTTPError, LookupError, psutil.Error):
+            pass  # not yet
         time.sleep(0.1)
     return False
 
 
 def process_of(demo: DemoHouse, module: str) -> psutil.Process:
     """Return the process of the house that runs *module*."""
-    below = psutil.Process(demo.process.pid).children(recursive=True)
-    return next(p for p in below if module in p.cmdline())
+    for process in psutil.Process(demo.process.pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if module in process.cmdline():
+                return process
+    raise LookupError(module)
 
 
 @pytest.fixture

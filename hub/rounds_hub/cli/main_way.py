@@ -10,11 +10,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pydicom
-from rounds_kernels.results import read_provenance
 
 from rounds_hub.cli.notebooks import Kernel, code_cells
 from rounds_hub.errors import BusyError, InvalidError
 from rounds_kernels import phantoms
+from rounds_kernels.results import read_provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -270,6 +270,7 @@ def _zipped(datasets: list[pydicom.Dataset]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
         for number, dataset in enumerate(datasets):
-            with zipped.open(f"chest/{number:04}.dcm", "w") as file:
-                pydicom.dcmwrite(file, dataset, enforce_file_format=True)
+            written = io.BytesIO()
+            pydicom.dcmwrite(written, dataset, enforce_file_format=True)
+            zipped.writestr(f"chest/{number:04}.dcm", written.getvalue())
     return packed.getvalue()

@@ -69,12 +69,11 @@ class Visitor:
             "username": self.name,
             "password": password,
         }
-        self.client.post("hub/login", data=form, follow_redirects=False)
-        answer = self.client.get(_SERVICE, headers={"Accept": "text/html"})
-        if urlsplit(str(answer.url)).path.startswith("/hub/login"):
-            msg = f"The hub does not sign {self.name!r} in with that password."
+        answer = self.client.post("hub/login", data=form, follow_redirects=False)
+        if not answer.is_redirect:
+            msg = f"The hub does not sign {self.name!r} in ({answer.status_code})."
             raise ForbiddenError(msg)
-        answer.raise_for_status()
+        self.page("sign-in").raise_for_status()
 
     def sign_out(self) -> None:
         """Leave by the hub's page."""

@@ -55,6 +55,10 @@ class RoundsHub(JupyterHub):  # type: ignore[misc] # untyped there
 
     async def cleanup(self) -> None:
         """End everything of the hub, the nursery included."""
+        # What ends from here on ends because it was told to.
+        watch = self._periodic_callbacks.pop("rounds_services", None)
+        if watch is not None:
+            watch.stop()
         await super().cleanup()
         RoundsLocalSpawner.nursery.close()
 

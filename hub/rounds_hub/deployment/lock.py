@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ def data_folder(data: Path) -> Iterator[None]:
     NoSpaceError
         If the disk is full.
     """
+    # What is made from here on, by whatever part, is for the owner alone.
+    os.umask(0o077)
     with plain_words(data):
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         # A small file tells now, in one sentence, what SQLite would tell later.
