@@ -118,6 +118,12 @@ class VersionsContract:
         assert index.write([pictures("c", axis(0), revision=4)]).stale
         assert index.search(ask()).total == 0
 
+    def test_pictures_of_a_case_deleted_before_a_rebuild(self, index: Backend) -> None:
+        index.write(deletes=[Delete("c", revision=1)])
+        index.rebuild([])
+        index.write([pictures("c", axis(0))])
+        assert found(index, ask(vectors=(VectorQuery(ENCODER, axis(0)),))) == []
+
     def test_a_failed_rebuild_keeps_the_old_index(self, index: Backend) -> None:
         def broken() -> Iterator[Document]:
             yield case("new")

@@ -221,13 +221,14 @@ def _carry_deletions(connection: sqlite3.Connection, before: Path) -> None:
         ).fetchall()
     connection.execute("BEGIN")
     connection.executemany(
-        "INSERT INTO documents (id, revision, seq) VALUES (?, ?, 0)", documents
+        "INSERT INTO documents (id, revision, seq) VALUES (?, ?, 1)", documents
     )
     connection.executemany(
         "INSERT INTO pictures (id, revision, seq, encoder, start, count)"
-        " VALUES (?, ?, 0, '', 0, 0)",
+        " VALUES (?, ?, 1, '', 0, 0)",
         pictures,
     )
+    connection.execute("UPDATE meta SET value = 1 WHERE name = 'seq'")
     connection.execute("COMMIT")
 
 
