@@ -11,6 +11,7 @@ import shutil
 import threading
 import uuid
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, TypeAlias
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Kept", "LocalStore", "Source", "Staged", "Store", "free_space", "pieces_of"]
 
 CHUNK = 2**20
+SYNCS_AT_ONCE = 8
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -166,12 +168,10 @@ class LocalStore:
             one.sha256: one for one in batch if not self.has(one.sha256, one.size)
         }.values()
         try:
-            for staged in new:
-                _sync(staged.path)
+            _sync_all(staged.path for staged in new)
             for staged in new:
                 self._rename(staged)
-            for folder in sorted({self.path(one.sha256).parent for one in batch}):
-                _sync(folder)
+            _sync_all({self.path(one.sha256).parent for one in batch})
             if new:
                 _sync(self._objects)
         except OSError as error:
@@ -325,6 +325,13 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_all(paths: Iterable[Path]) -> None:
+    """Sync many at the same time: a journal writes those that wait together at once."""
+    with ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
+        for _ in pool.map(_sync, paths):
+            continue
 
 
 def _locked(lock: Path) -> int:

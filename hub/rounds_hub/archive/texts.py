@@ -94,6 +94,7 @@ def clean(text: str) -> str:
     >>> clean("CHEST \x00\n")
     'CHEST'
     """
+    text = text.strip(" \x00")
     if text.isprintable():
         return text.strip()
     kept = (

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pydicom.datadict import dictionary_VR
 
 from rounds_hub.errors import InvalidError
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 __all__ = ["Bytes", "Limits", "Pixels", "Syntax", "Walk", "walk", "walk_group"]
 
@@ -126,7 +129,7 @@ def walk_group(
 
     The file meta information (PS3.10, 7.1) is group 2 in this encoding.
     """
-    every = frozenset(range(group << 16, (group + 1) << 16))
+    every = range(group << 16, (group + 1) << 16)
     walker = _Walker(data, every, limits)
     prefix = struct.pack("<H", group)
     position = start
@@ -152,7 +155,7 @@ class _Element(NamedTuple):
 class _Walker:
     """One walk; every step moves forward, so it ends."""
 
-    def __init__(self, data: Bytes, wanted: frozenset[int], limits: Limits) -> None:
+    def __init__(self, data: Bytes, wanted: Container[int], limits: Limits) -> None:
         """Walk over *data*."""
         self.data = data
         self.wanted = wanted
