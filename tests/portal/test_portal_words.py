@@ -80,6 +80,11 @@ def test_a_unit_is_written_as_people_do() -> None:
     assert [unit_of(one) for one in ("mL", "%", "1")] == ["\u202fml", "\u202f%", ""]
 
 
+def test_a_duration_has_one_decimal_and_is_never_nothing() -> None:
+    shown = [Language("en").seconds(one) for one in (2, 0.34, 0.01)]
+    assert shown == ["2.0\u202fs", "0.3\u202fs", "< 0.1\u202fs"]
+
+
 def test_an_old_moment_is_a_day_and_a_new_one_is_ago() -> None:
     old = datetime(2024, 2, 29, tzinfo=UTC)
     assert Language("en").ago(old) == "29 Feb 2024"

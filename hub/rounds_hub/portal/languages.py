@@ -34,6 +34,7 @@ LOCALES = {"en": "en_GB", "zh": "zh_Hans_CN"}
 FOLDER = Path(__file__).parent / "locale"
 _RECENT_SECONDS = 7 * 86_400
 _PLAIN_FROM = 10_000
+_SHORTEST = 0.1
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,12 @@ class Language:
         )
         grouped = abs(value) >= _PLAIN_FROM
         return text.replace(",", "\u202f" if grouped else "").replace("-", "\u2212")
+
+    def seconds(self, value: float) -> str:
+        """Return a duration with one decimal, as steps show it."""
+        if 0 < value < _SHORTEST:
+            return f"< {_SHORTEST}\u202fs"
+        return f"{format_decimal(value, '0.0', locale=self.locale)}\u202fs"
 
     def date(self, moment: datetime) -> str:
         """Return the day of *moment*."""

@@ -94,13 +94,14 @@ def environment(tag: str) -> Environment:
         "moment": language.moment,
         "number": language.number,
         "measure": lambda value: measured(language, value),
-        "seconds": lambda value: f"{language.number(value, 1)}\u202fs",
+        "seconds": language.seconds,
         "label": lambda value, table: language.gettext(label_of(table, value)),
         "words": language.gettext,
         "in_words": lambda texts: in_words(language, texts),
         "unit": unit_of,
         "marked": marked,
         "plain": plain,
+        "person": person,
         "dicom_day": language.dicom_day,
         "path": lambda value: quote(str(value), safe=""),
     }
@@ -133,6 +134,22 @@ def plain(value: object) -> str:
     """
     whole = isinstance(value, float) and value.is_integer()
     return str(int(value)) if whole else str(value)  # type: ignore[call-overload] # a float
+
+
+def person(name: str) -> str:
+    """Return a DICOM person's name (PN, PS3.5 6.2) as people write it.
+
+    Examples
+    --------
+    >>> person("Doe^Jane^M"), person("Wang^XiaoDong=王^小东"), person("")
+    ('Doe, Jane M', 'Wang, XiaoDong 王小东', '')
+    """
+    latin, *others = name.split("=")
+    family, _, given = latin.partition("^")
+    known = " ".join(given.replace("^", " ").split())
+    written = f"{family}, {known}" if known else family
+    ideographic = "".join(others[:1]).replace("^", "")
+    return f"{written} {ideographic}".strip()
 
 
 def in_words(language: Language, texts: str | Mapping[str, str]) -> str:
