@@ -252,8 +252,9 @@ class _Import:
                 sources.unpacked(packed.path, plain, kept_in, bounds)
             else:
                 packed.path.rename(plain)
-            modality = self.plan.modality
-            return list(nifti.to_dicom(plain, modality=modality, description=name))
+            return nifti.to_dicom(
+                plain, modality=self.plan.modality, description=name, limit=most
+            )
         finally:
             plain.unlink(missing_ok=True)
             kept_in.drop(packed)
