@@ -71,7 +71,12 @@ def _converted(images: SampleImages) -> list[Dataset]:
     # Arrays and DICOM writing load slowly, and are needed the first time alone.
     from rounds_kernels import nifti  # noqa: PLC0415
 
-    return nifti.to_dicom(path, modality=images.modality, description=images.study)
+    made = nifti.to_dicom(path, modality=images.modality, description=images.study)
+    for dataset in made:
+        dataset.BodyPartExamined = images.body_part  # NIfTI does not know it
+        # The parts that samples show are not paired (PS3.3 C.7.3.1, Laterality).
+        dataset.pop("Laterality", None)
+    return made
 
 
 def _synthetic(images: SampleImages) -> list[Dataset]:
