@@ -223,3 +223,13 @@ def test_a_run_on_a_hidden_case_is_hidden(
             )
         )
     assert look("student", f"runs/{'f' * 32}").status == 404
+
+
+def test_a_mask_is_looked_at_over_its_series(
+    look: Look, case: CaseView, add_run: AddRun
+) -> None:
+    mask = [{"name": "lungs", "uid": "1.2.3.4", "series_uid": "1.2.3"}]
+    add_run("done", results=DONE | {"segmentations": mask})
+    html = look("doctor", f"cases/{case.id}").html
+    assert '"label": "Lung volume and density"' in html
+    assert '"uid": "1.2.3"' in html

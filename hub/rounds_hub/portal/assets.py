@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from rounds_hub.errors import BusyError
@@ -33,10 +33,19 @@ def read_manifest(folder: Path) -> dict[str, str]:
     return files
 
 
-@cache
-def _manifest() -> dict[str, str]:
-    """Return the names of the built files, read once."""
+@lru_cache(maxsize=2)
+def _manifest(built_at: int) -> dict[str, str]:
+    """Return the names of the files that were built at *built_at*."""
+    del built_at
     return read_manifest(DIST)
+
+
+def _built_at() -> int:
+    """Return when the front end was built, so that a new build is seen at once."""
+    try:
+        return (DIST / "manifest.json").stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def asset(name: str) -> str:
@@ -47,7 +56,7 @@ def asset(name: str) -> str:
     BusyError
         If the front end is not built.
     """
-    return _manifest()[name]
+    return _manifest(_built_at())[name]
 
 
 def asset_path(name: str) -> Path:

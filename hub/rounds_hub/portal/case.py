@@ -2,7 +2,7 @@
 
 # FastAPI reads these annotations when it starts: they cannot wait for a type checker.
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -12,14 +12,15 @@ from rounds_hub.archive import service as archive
 from rounds_hub.archive.service import SeriesRecord
 from rounds_hub.cases import service as cases
 from rounds_hub.cases.searching import Found, similar
-from rounds_hub.cases.views import texts
+from rounds_hub.cases.views import CaseView, texts
 from rounds_hub.errors import BusyError, InvalidError
 from rounds_hub.portal.caseform import CaseForm, form_page
 from rounds_hub.portal.fitting import unfit
 from rounds_hub.portal.labels import N_
-from rounds_hub.portal.viewing import viewed
+from rounds_hub.portal.viewing import overlaid, viewed
 from rounds_hub.portal.visits import Visit, VisitDep
 from rounds_hub.runs import service as runs
+from rounds_hub.runs.models import Run
 from rounds_hub.runs.templates import Template
 
 __all__ = ["NOTICES", "Offered", "offered", "router"]
@@ -27,6 +28,7 @@ __all__ = ["NOTICES", "Offered", "offered", "router"]
 router = APIRouter(include_in_schema=False)
 
 LIKE = 4
+MOST_MASKS = 6
 NOTICES = {
     "created": N_("The draft is there. Only you see it until you publish it."),
     "saved": N_("Saved."),
@@ -57,14 +59,18 @@ def show(visit: VisitDep, case_id: str, lang: str = "", done: str = "") -> HTMLR
     """Show a case: its pictures, its story, what can be done, what is like it."""
     case = cases.get(visit.house, visit.principal, case_id)
     wanted = lang if lang in case.languages else visit.language.tag
+    results = cases.results_of(visit.house, visit.principal, case_id)
     return visit.page(
         "case.html",
         active="cases",
         case=case,
         told=texts(case, wanted),
-        viewer_series=viewed(case.series, visit.language),
+        viewer_series=[
+            *viewed(case.series, visit.language),
+            *_masks(visit, case, results),
+        ],
         offers=offered(visit, [one.uid for one in case.series]),
-        results=cases.results_of(visit.house, visit.principal, case_id),
+        results=results,
         titles=visit.titles(),
         alike=_alike(visit, case_id),
         notice=NOTICES.get(done, ""),
@@ -120,6 +126,25 @@ def _offered(
         fitting,
         "" if fitting else next(iter(reasons.values()), ""),
     )
+
+
+def _masks(
+    visit: Visit, case: CaseView, results: tuple[Run, ...]
+) -> list[dict[str, Any]]:
+    """Return the segmentations of *results*, each laid over its series of *case*."""
+    titles, shown = visit.titles(), {one.uid: one for one in case.series}
+    made = [
+        overlaid(
+            mask["series_uid"],
+            titles.get(run.template, run.template),
+            shown[run.inputs[0]["series_uid"]],
+            visit.language,
+        )
+        for run in results
+        for mask in run.results.get("segmentations", [])
+        if run.inputs[0]["series_uid"] in shown
+    ]
+    return made[:MOST_MASKS]
 
 
 def _alike(visit: Visit, case_id: str) -> Found:

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
 from rounds_hub.archive import service as archive
+from rounds_hub.archive.overlays import source_of
 from rounds_hub.archive.volumes import open_stacks
 from rounds_hub.cases import service as cases
 from rounds_hub.portal.case import offered
@@ -46,8 +47,16 @@ def show(visit: VisitDep, uid: str) -> HTMLResponse:
 
 @router.get("/viewer/{uid}")
 def planes(visit: VisitDep, uid: str) -> dict[str, Any]:
-    """Return the planes and the window of a series, for the viewer."""
-    return geometry(open_stacks(visit.house, visit.principal, uid), visit.language)
+    """Return the planes and the window of a series, for the viewer.
+
+    Those of a segmentation are those of the series that it is laid over.
+    """
+    series = archive.get_series(visit.house, visit.principal, uid)
+    source = None
+    if series.modality == "SEG":
+        source = source_of(visit.house, visit.principal, series)
+    stacks = open_stacks(visit.house, visit.principal, (source or series).uid)
+    return geometry(stacks, visit.language)
 
 
 @router.post("/studies/{uid}/case")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Vector = tuple[float, float, float]
 
-__all__ = ["Pictured", "geometry", "letter", "named", "viewable", "viewed"]
+__all__ = ["Pictured", "geometry", "letter", "named", "overlaid", "viewable", "viewed"]
 
 WINDOW_NAMES = (
     N_("Soft tissue"),
@@ -78,6 +78,13 @@ def viewed(all_series: Iterable[Pictured], language: Language) -> list[dict[str,
     The first window is the one that the server chooses by itself.
     """
     return [_viewed(series, language) for series in all_series if viewable(series)]
+
+
+def overlaid(
+    uid: str, label: str, source: Pictured, language: Language
+) -> dict[str, Any]:
+    """Return what the viewer is told of a segmentation *uid* laid over its *source*."""
+    return {**_viewed(source, language), "uid": uid, "label": label}
 
 
 def _viewed(series: Pictured, language: Language) -> dict[str, Any]:
