@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rounds_hub.deployment.lock import plain_words
+from rounds_hub.deployment.lock import plain_words, private_files
 from rounds_hub.errors import SettingsError
 from rounds_hub.house import House
 from rounds_hub.settings import load_settings
@@ -34,7 +34,7 @@ def opened_house(config: Path | None, data: Path | None) -> Iterator[House]:
             "start one with «rounds demo» or «rounds up», or name another with --data."
         )
         raise SettingsError(msg)
-    with plain_words(settings.data):
+    with private_files(), plain_words(settings.data):
         house = House.open(settings)
         try:
             yield house

@@ -6,7 +6,6 @@ configuration and the :class:`~rounds_hub.deployment.plan.Plan` and sets one mat
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -93,7 +92,6 @@ def set_addresses(c: Config, plan: Plan) -> None:
 
 def set_storage(c: Config, plan: Plan) -> None:
     """Keep the hub's state in the data folder, readable for its owner alone."""
-    os.umask(0o077)
     c.JupyterHub.db_url = f"sqlite:///{plan.data / 'hub.sqlite'}"
     c.JupyterHub.cookie_secret_file = str(plan.data / "hub_cookie_secret")
     c.ConfigurableHTTPProxy.pid_file = str(plan.data / "proxy.pid")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["data_folder", "plain_words"]
+__all__ = ["data_folder", "plain_words", "private_files"]
 
 _FILE = "house.lock"
 
@@ -32,8 +32,23 @@ def data_folder(data: Path) -> Iterator[None]:
     NoSpaceError
         If the disk is full.
     """
-    # What is made from here on, by whatever part, is for the owner alone.
-    os.umask(0o077)
+    with private_files(), _held(data):
+        yield
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Make what is made meanwhile, by whatever part, for the owner alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
+def _held(data: Path) -> Iterator[None]:
+    """Hold the lock of the folder *data*, made where it is missing."""
     with plain_words(data):
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         # A small file tells now, in one sentence, what SQLite would tell later.
