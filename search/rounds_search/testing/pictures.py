@@ -121,6 +121,25 @@ class PicturesContract:
         assert [hit.id for hit in answer.hits] == ["xy"]
         assert answer.facets["modality"] == (("CT", 1),)
 
+    @pytest.mark.parametrize("window", [1, 3, 5])
+    def test_a_narrow_window_keeps_the_best_and_ties_by_id(
+        self, index: Backend, window: int
+    ) -> None:
+        names = [f"c{at:02}" for at in range(30)]
+        index.write(case(name) for name in names)
+        index.write(pictures(name, axis(at % 2)) for at, name in enumerate(names))
+        request = ask(vectors=(like(axis(1)),), window=window)
+        assert found(index, request) == names[1::2][:window]
+
+    def test_a_leg_that_did_not_find_a_hit_names_no_picture(
+        self, index: Backend
+    ) -> None:
+        index.write(LIBRARY)
+        request = ask("beta", vectors=(like(axis(0), at_least=0.99),))
+        pictures_of = {hit.id: hit.pictures for hit in index.search(request).hits}
+        assert pictures_of["y"] == {}
+        assert set(pictures_of["x"]) == {"picture"}
+
     def test_what_is_too_far_is_no_hit(self, index: Backend) -> None:
         index.write(LIBRARY)
         assert found(index, ask(vectors=(like(axis(0), at_least=0.95),))) == ["x", "xy"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rounds_search.backends.sqlite.legs import Leg, picture_legs, text_leg
+from rounds_search.backends.sqlite.legs import picture_legs, text_leg
 from rounds_search.cursors import Cursor, read_cursor, write_cursor
 from rounds_search.documents import Answer, Hit, unpacked
 from rounds_search.fusion import fuse
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rounds_search.backends.sqlite.columns import Mask, Rows, Snapshot
+    from rounds_search.backends.sqlite.legs import PictureLeg, TextLeg
     from rounds_search.documents import Document
     from rounds_search.requests import Request
 
@@ -107,7 +108,7 @@ class _Search:
         return mask
 
     @cached_property
-    def text(self) -> Leg | None:
+    def text(self) -> TextLeg | None:
         """The leg of the words, or None where the request has none."""
         if not (self.request.text.strip() or self.request.prefix.strip()):
             return None
@@ -115,7 +116,7 @@ class _Search:
         return leg
 
     @cached_property
-    def pictures(self) -> list[Leg]:
+    def pictures(self) -> list[PictureLeg]:
         """The legs of the pictures."""
         counted = [facet.name for facet in self.request.facets]
         filtered = {name for name, _ in self.terms}
@@ -134,7 +135,7 @@ class _Search:
         names = [leg.name for leg in self.request.vectors]
         weights = [leg.weight for leg in self.request.vectors]
         if text is not None:
-            legs, names = [text.under(allowed, ()), *legs], ["text", *names]
+            legs, names = [text.under(allowed), *legs], ["text", *names]
             weights = [self.request.text_weight, *weights]
         tops = [self._top(slots, scores) for slots, scores in legs]
         if len(tops) == 1:
@@ -144,11 +145,11 @@ class _Search:
         slots, scores = fuse(tops, weights)
         return Found(slots, scores, dict(zip(names, tops, strict=True)))
 
-    def _by_words(self, text: Leg | None, allowed: Mask) -> Found:
+    def _by_words(self, text: TextLeg | None, allowed: Mask) -> Found:
         if text is None:
             slots = np.flatnonzero(allowed)
             return Found(slots, np.zeros(len(slots)), {})
-        slots, scores = text.under(allowed, ())
+        slots, scores = text.under(allowed)
         order = self._relevance(slots, scores)
         return Found(slots, scores, {"text": slots[order]})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,21 +26,9 @@ if TYPE_CHECKING:
     from rounds_search.queries import TextQuery
     from rounds_search.requests import Request, Term, VectorQuery
 
-__all__ = ["Leg", "picture_legs", "text_leg"]
+__all__ = ["PictureLeg", "TextLeg", "picture_legs", "text_leg"]
 
 MOST_LIKE = 16
-
-
-class Leg(Protocol):
-    """One way to rank documents."""
-
-    def under(
-        self, allowed: Mask, where: Sequence[Term]
-    ) -> tuple[Rows, npt.NDArray[np.float64]]:
-        """Return the *allowed* slots of the leg, and their scores."""
-
-    def picture_of(self, slot: int) -> str:
-        """Return the id of the picture that leads to *slot*, or ``""``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +38,13 @@ class TextLeg:
     slots: Rows
     scores: npt.NDArray[np.float64]
 
-    def under(
-        self, allowed: Mask, where: Sequence[Term]
-    ) -> tuple[Rows, npt.NDArray[np.float64]]:
+    def under(self, allowed: Mask) -> tuple[Rows, npt.NDArray[np.float64]]:
         """Return the *allowed* slots and their scores."""
-        del where  # filters on documents are in *allowed* already
         inside = allowed[self.slots]
         return self.slots[inside], self.scores[inside]
 
-    def picture_of(self, slot: int) -> str:
-        """Return ``""``: no picture leads anywhere from words."""
-        del slot
-        return ""
 
-
-def text_leg(view: View, query: TextQuery, allowed: Mask) -> tuple[Leg, bool]:
+def text_leg(view: View, query: TextQuery, allowed: Mask) -> tuple[TextLeg, bool]:
     """Return the leg of *query*, and whether only some of its words had to match.
 
     All the words must match; where that leaves nothing *allowed*, any of them will do.
@@ -111,7 +91,9 @@ class PictureLeg:
         return pictures.table.ids[int(rows[np.argmax(self.scores[rows])])]
 
 
-def picture_legs(view: View, request: Request, where: Sequence[Term]) -> list[Leg]:
+def picture_legs(
+    view: View, request: Request, where: Sequence[Term]
+) -> list[PictureLeg]:
     """Return a leg for each vector query, over pictures that fit *where*."""
     pictures = view.snapshot.pictures
     readable = pictures.table.readable(request.audience)
