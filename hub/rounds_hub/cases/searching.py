@@ -56,6 +56,8 @@ FACETS: Final = ("modality", "body_part", "level", "language", "kind")
 """What is counted beside the hits."""
 FILTERS: Final = (*FACETS, "code", "case")
 """What a search can be narrowed by."""
+LEAST_LIKE: Final = 0.4
+"""Cosine below which images are not called similar."""
 
 _RESULT: Final = "run-"
 
@@ -163,7 +165,7 @@ def similar(
             kind = "case"
             raise NotFoundError(kind, case_id)
         require(session, principal, Action.CASE_READ, case_resource(case))
-    leg = VectorQuery(ENCODER, like=case_id)
+    leg = VectorQuery(ENCODER, like=case_id, at_least=LEAST_LIKE)
     question = Question(size=size, language=language, counted=False)
     try:
         return _ask(house, principal, question, leg=leg, exclude=case_id)
