@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["ENCODER", "ENCODERS", "Encoder", "encode", "encode_volume", "encoder"]
+__all__ = [
+    "ENCODER",
+    "ENCODERS",
+    "Encoder",
+    "encode",
+    "encode_volume",
+    "encoder",
+    "prepared",
+    "representative",
+]
 
 ENCODER: Final = "rounds-gist-1"
 SIDE: Final = 96
