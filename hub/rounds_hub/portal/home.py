@@ -24,7 +24,7 @@ __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 
-NEWEST = 8
+NEWEST = 6
 RUNS = 5
 DRAFTS = 6
 IMPORTS = 4

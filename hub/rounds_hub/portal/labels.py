@@ -55,11 +55,18 @@ MODALITIES = {
 BODY_PARTS = {
     "abdomen": N_("Abdomen"),
     "ankle": N_("Ankle"),
+    "bladder": N_("Bladder"),
     "brain": N_("Brain"),
     "breast": N_("Breast"),
     "cervical spine": N_("Cervical spine"),
     "chest": N_("Chest"),
+    "colon": N_("Colon"),
+    "elbow": N_("Elbow"),
+    "eye": N_("Eye"),
+    "face": N_("Face"),
+    "femur": N_("Femur"),
     "foot": N_("Foot"),
+    "forearm": N_("Forearm"),
     "hand": N_("Hand"),
     "head": N_("Head"),
     "heart": N_("Heart"),
@@ -68,17 +75,29 @@ BODY_PARTS = {
     "knee": N_("Knee"),
     "leg": N_("Leg"),
     "liver": N_("Liver"),
+    "lower leg": N_("Lower leg"),
     "lumbar spine": N_("Lumbar spine"),
     "lung": N_("Lung"),
+    "lymph node": N_("Lymph node"),
     "neck": N_("Neck"),
+    "pancreas": N_("Pancreas"),
     "pelvis": N_("Pelvis"),
     "phantom": N_("Phantom"),
+    "prostate": N_("Prostate"),
     "shoulder": N_("Shoulder"),
     "skull": N_("Skull"),
     "spine": N_("Spine"),
+    "spleen": N_("Spleen"),
+    "stomach": N_("Stomach"),
+    "thigh": N_("Thigh"),
     "thoracic spine": N_("Thoracic spine"),
+    "thyroid": N_("Thyroid"),
+    "tibia": N_("Tibia"),
+    "upper arm": N_("Upper arm"),
+    "uterus": N_("Uterus"),
     "vessel": N_("Vessels"),
     "whole body": N_("Whole body"),
+    "wrist": N_("Wrist"),
 }
 
 LEVELS = {
@@ -147,4 +166,5 @@ def label_of(table: str, value: str) -> str:
     ('Brain', 'ECG')
     """
     known = _TABLES[table]
-    return known.get(value) or known.get(value.lower()) or value
+    unknown = value[:1].upper() + value[1:]
+    return known.get(value) or known.get(value.lower()) or unknown

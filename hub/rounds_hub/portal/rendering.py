@@ -42,6 +42,7 @@ UNITS = {
     "{ratio}": "",
 }
 """UCUM codes that people write in another way."""
+LEAD = 50
 _SEE_OTHER = 303
 
 
@@ -100,6 +101,7 @@ def environment(tag: str) -> Environment:
         "in_words": lambda texts: in_words(language, texts),
         "unit": unit_of,
         "marked": marked,
+        "snippet": snippet,
         "plain": plain,
         "person": person,
         "dicom_day": language.dicom_day,
@@ -181,6 +183,22 @@ def marked(highlight: str, title: str) -> str | Markup:
         if safe.striptags() == title:
             return safe
     return title
+
+
+def snippet(highlight: str) -> Markup:
+    """Return *highlight* from a little before its first mark on.
+
+    Examples
+    --------
+    >>> snippet("a " * 60 + "round <mark>shadow</mark>").count("a ")
+    22
+    """
+    before, mark, after = highlight.partition("<mark>")
+    kept = before[-LEAD:]
+    if len(before) > LEAD:
+        # Cut at a blank, so that neither a word nor an entity is cut.
+        kept = f"…{kept[kept.find(' ') + 1 :]}"
+    return Markup(f"{kept}{mark}{after}")  # noqa: S704 (the index escapes all but its marks)
 
 
 def unit_of(code: str) -> str:

@@ -1,10 +1,19 @@
 /** Menus are <details>: close them by Escape, by a click elsewhere, by leaving. */
 
+/** What narrows a search down is folded where it would fill the whole screen. */
+function foldOnSmallScreens(): void {
+  if (!window.matchMedia("(max-width: 47.99rem)").matches) return;
+  for (const fold of document.querySelectorAll<HTMLDetailsElement>("details[data-fold]")) {
+    fold.open = fold.querySelector("input:checked") !== null;
+  }
+}
+
 function open(): HTMLDetailsElement[] {
   return [...document.querySelectorAll<HTMLDetailsElement>("details.menu[open]")];
 }
 
 export function watchMenus(): void {
+  foldOnSmallScreens();
   document.addEventListener("click", (event) => {
     for (const menu of open()) {
       if (!menu.contains(event.target as Node)) menu.open = false;
