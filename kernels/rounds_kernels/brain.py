@@ -9,7 +9,7 @@ as dark as fluid at its rim is no brain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +32,8 @@ _STEP_MM: Final = 2.0
 _HEAD_MM: Final = 170.0
 _LEVEL: Final = 4
 _SHARP_MM, _FLAT_MM = 3.33, 10.0
+_MOST_PARTS: Final = 80
+_MARGIN: Final = 8
 _BRIGHT: Final = 0.1
 _FLUID: Final = 0.55
 _RIM_MM: Final = 30.0
@@ -100,8 +102,11 @@ def brain_mask(
     small = filters.zoom(smooth, zoom, order=1, grid_mode=True, mode="nearest")
     head = _estimate(small)
     mesh = _mesh_on(small)
-    surface = _grow(small, head, mesh, settings)
-    inside = _fill(surface, mesh, small.shape)
+    # Where the picture ends, air begins: else the surface would leave it and stay open.
+    around = xp.pad(small, _MARGIN, mode="constant", constant_values=head.low)
+    head = replace(head, centre=head.centre + _MARGIN)
+    surface = _grow(around, head, mesh, settings)
+    inside = _fill(surface, mesh, around.shape)[(slice(_MARGIN, -_MARGIN),) * 3]
     return _trimmed(values, _full_size(inside, values.shape), spacing, head.low)
 
 
@@ -226,7 +231,9 @@ def _fill(surface: Array, mesh: Mesh, shape: Sequence[int]) -> Array:
     xp = array_namespace(surface)
     walls = xp.zeros(tuple(shape), dtype=xp.bool)
     corners = surface[mesh.faces]
-    parts = 6
+    edges = xp.sqrt(((corners - xp.roll(corners, 1, axis=1)) ** 2).sum(axis=2))
+    # Points half a voxel apart leave no gap for the outside to flow in.
+    parts = min(_MOST_PARTS, int(2 * float(edges.max())) + 1)
     for first in range(parts + 1):
         for second in range(parts + 1 - first):
             a, b = first / parts, second / parts

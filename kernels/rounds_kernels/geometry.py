@@ -7,7 +7,7 @@ turned.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = [
+    "RAS_AND_LPS",
     "Direction",
     "lps_affine",
     "orientation_name",
@@ -27,7 +28,8 @@ __all__ = [
 Direction = tuple[float, float, float, float, float, float, float, float, float]
 
 _PLANES = ("sagittal", "coronal", "axial")
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+RAS_AND_LPS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""Turns RAS into LPS and back."""
 
 
 def slice_normal(orientation: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -82,4 +84,4 @@ def lps_affine(
 
 def ras_from_lps(affine: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Turn a matrix from (z, y, x) to LPS mm into NIfTI's, (x, y, z) to RAS mm."""
-    return np.asarray(_LPS_TO_RAS @ affine[:, [2, 1, 0, 3]], np.float64)
+    return np.asarray(RAS_AND_LPS @ affine[:, [2, 1, 0, 3]], np.float64)

@@ -115,6 +115,9 @@ def brain(
 ) -> npt.NDArray[np.uint8]:
     """Return the brain in a T1-weighted MR of a head, as 1 in 0.
 
+    It is meant for volumes of a whole head in voxels of at most 3 mm. Where slices are
+    thicker the skull is blurred and the mask may leak into the scalp: look at it.
+
     Parameters
     ----------
     volume

@@ -18,6 +18,8 @@ from pydicom.uid import (
     CTImageStorage,
     ExplicitVRLittleEndian,
     MRImageStorage,
+    PositronEmissionTomographyImageStorage,
+    SecondaryCaptureImageStorage,
 )
 from pydicom.valuerep import DSfloat
 
@@ -39,13 +41,19 @@ __all__ = [
     "save",
 ]
 
-MODALITIES: Final = {"CT": CTImageStorage, "MR": MRImageStorage}
+MODALITIES: Final = {
+    "CT": CTImageStorage,
+    "MR": MRImageStorage,
+    "PT": PositronEmissionTomographyImageStorage,
+    "NM": SecondaryCaptureImageStorage,
+    "US": SecondaryCaptureImageStorage,
+    "OT": SecondaryCaptureImageStorage,
+}
 """Modalities that can be written, with their SOP classes."""
 
 _NAMESPACE: Final = uuid.UUID("8f2d3a52-6a5b-4f0e-9d5e-2f6c1f0a7b11")
 _DATE: Final = "20200101"
 _TIME: Final = "120000"
-_LOWEST, _HIGHEST = -32768, 32767
 
 
 def named_uid(*parts: object) -> UID:
@@ -89,10 +97,13 @@ class Identity:
     series_number: int = 1
 
 
-def classic_series(volume: Volume, identity: Identity) -> list[Dataset]:
-    """Return *volume* as CT or MR images in explicit VR little endian.
+def classic_series(
+    volume: Volume, identity: Identity, time: tuple[int, int] | None = None
+) -> list[Dataset]:
+    """Return *volume* as classic images in explicit VR little endian.
 
-    Values are stored as 16-bit integers with the rescale that loses least.
+    Values are stored as 16-bit integers with the rescale that loses least. *time* says
+    which temporal position this is, and of how many.
 
     Raises
     ------
@@ -100,16 +111,33 @@ def classic_series(volume: Volume, identity: Identity) -> list[Dataset]:
         When the modality has no classic object here, or the array is coloured.
     """
     if volume.modality not in MODALITIES or volume.is_colour:
-        known = " or ".join(MODALITIES)
+        known = ", ".join(MODALITIES)
         msg = f"A grey volume of {known} is wanted, not {volume.modality!r}."
         raise ValueError(msg)
-    slope, intercept = _rescale(volume)
+    kind = _kind(volume)
+    rescale = _rescale(volume, kind)
     common = _common(volume, identity)
     instances = []
     for index, plane in enumerate(volume.array):
-        stored = _stored(plane, slope, intercept, signed=volume.modality == "CT")
-        instances.append(_instance(volume, index, stored, common, (slope, intercept)))
+        stored = _stored(plane, rescale, kind)
+        instance = _instance(volume, index, stored, common)
+        _mean(instance, volume, rescale)
+        if time is not None:
+            _place_in_time(instance, time, (index, len(volume.array)))
+        instances.append(instance)
     return instances
+
+
+def _place_in_time(
+    instance: Dataset, time: tuple[int, int], slices: tuple[int, int]
+) -> None:
+    """Make an instance the one of a slice at a temporal position (PS3.3 C.8.3.1)."""
+    (number, count), (index, depth) = time, slices
+    instance.TemporalPositionIdentifier = number
+    instance.NumberOfTemporalPositions = count
+    instance.InstanceNumber = (number - 1) * depth + index + 1
+    instance.SOPInstanceUID = named_uid(instance.SeriesInstanceUID, number, index)
+    instance.file_meta.MediaStorageSOPInstanceUID = instance.SOPInstanceUID
 
 
 def save(instances: list[Dataset], folder: Path) -> list[Path]:
@@ -123,29 +151,39 @@ def save(instances: list[Dataset], folder: Path) -> list[Path]:
     return paths
 
 
-def _rescale(volume: Volume) -> tuple[float, float]:
+def _kind(volume: Volume) -> np.dtype[Any]:
+    """Return how values are stored: with a sign where the object has one by habit."""
+    return np.dtype("<i2" if volume.modality in {"CT", "PT"} else "<u2")
+
+
+def _rescale(volume: Volume, kind: np.dtype[Any]) -> tuple[float, float]:
     """Return slope and intercept that bring the values into 16 bits."""
     low, high = float(volume.array.min()), float(volume.array.max())
-    signed = volume.modality == "CT"
-    lowest, highest = (_LOWEST, _HIGHEST) if signed else (0, 2 * _HIGHEST + 1)
+    lowest, highest = int(np.iinfo(kind).min), int(np.iinfo(kind).max)
     whole = volume.array.dtype.kind in "iu" or bool(
         (volume.array == volume.array.round()).all()
     )
     if whole and lowest <= low and high <= highest:
         return 1.0, 0.0
-    slope = float(f"{(high - low) / (highest - lowest):.9g}") or 1.0
-    while (high - low) / slope > highest - lowest:
-        slope *= 1 + 1e-6
-    return float(f"{slope:.10g}"), float(f"{low - lowest * slope:.10g}")
+    if high <= low:
+        return 1.0, _decimal(low - lowest).real
+    if volume.modality == "PT":
+        # PET has no intercept (PS3.3 C.8.9.4).
+        return _decimal(max(abs(low), abs(high)) / highest * (1 + 1e-9)).real, 0.0
+    if whole and high - low <= highest - lowest:
+        return 1.0, low - lowest
+    slope = _decimal((high - low) / (highest - lowest) * (1 + 1e-9)).real
+    return slope, _decimal(low - lowest * slope).real
 
 
 def _stored(
-    plane: npt.NDArray[Any], slope: float, intercept: float, *, signed: bool
+    plane: npt.NDArray[Any], rescale: tuple[float, float], kind: np.dtype[Any]
 ) -> npt.NDArray[Any]:
     """Return one slice as the integers that are stored."""
-    lowest, highest = (_LOWEST, _HIGHEST) if signed else (0, 2 * _HIGHEST + 1)
+    slope, intercept = rescale
     values = np.rint((plane.astype(np.float64) - intercept) / slope)
-    return np.clip(values, lowest, highest).astype("<i2" if signed else "<u2")
+    limits = np.iinfo(kind)
+    return np.asarray(np.clip(values, limits.min, limits.max).astype(kind))
 
 
 def _common(volume: Volume, identity: Identity) -> dict[str, Any]:
@@ -184,17 +222,20 @@ def _common(volume: Volume, identity: Identity) -> dict[str, Any]:
         if identity.body_part
         else {"Laterality": ""}
     )
-    return found | (_CT if volume.modality == "CT" else _MR)
+    special = _SPECIAL.get(volume.modality, _CAPTURE)
+    if volume.modality == "PT":
+        # PatientOrientationCodeSequence takes its place (PS3.3 C.7.3.1).
+        del found["PatientPosition"]
+        special = special | {"NumberOfSlices": len(volume.array)}
+    return found | {"SOPClassUID": MODALITIES[volume.modality]} | special
 
 
 _CT: Final[dict[str, Any]] = {
     "ImageType": ["DERIVED", "SECONDARY", "AXIAL"],
-    "SOPClassUID": CTImageStorage,
     "KVP": None,
 }
 _MR: Final[dict[str, Any]] = {
     "ImageType": ["DERIVED", "SECONDARY", "OTHER"],
-    "SOPClassUID": MRImageStorage,
     "ScanningSequence": "RM",
     "SequenceVariant": "NONE",
     "ScanOptions": "",
@@ -203,6 +244,28 @@ _MR: Final[dict[str, Any]] = {
     "EchoTime": None,
     "EchoTrainLength": None,
 }
+_PT: Final[dict[str, Any]] = {
+    "ImageType": ["ORIGINAL", "PRIMARY"],
+    "Units": "CNTS",
+    "CountsSource": "EMISSION",
+    "SeriesType": ["STATIC", "IMAGE"],
+    "CorrectedImage": "DECY",
+    "DecayCorrection": "NONE",
+    "CollimatorType": "NONE",
+    "FrameReferenceTime": 0,
+    "ActualFrameDuration": 1,
+    "AcquisitionDate": _DATE,
+    "AcquisitionTime": _TIME,
+    "RadiopharmaceuticalInformationSequence": [],
+    "PatientOrientationCodeSequence": [],
+    "PatientGantryRelationshipCodeSequence": [],
+}
+_CAPTURE: Final[dict[str, Any]] = {
+    "ImageType": ["DERIVED", "SECONDARY"],
+    "ConversionType": "WSD",
+    "PatientOrientation": "",
+}
+_SPECIAL: Final = {"CT": _CT, "MR": _MR, "PT": _PT}
 
 
 def _instance(
@@ -210,7 +273,6 @@ def _instance(
     index: int,
     stored: npt.NDArray[Any],
     common: dict[str, Any],
-    rescale: tuple[float, float],
 ) -> Dataset:
     """Return one slice as a data set that can be written as a file."""
     dataset = Dataset()
@@ -219,7 +281,7 @@ def _instance(
     dataset.SOPInstanceUID = named_uid(common["SeriesInstanceUID"], index)
     dataset.InstanceNumber = index + 1
     _place(dataset, volume, index)
-    _pixels(dataset, volume, stored, rescale)
+    _pixels(dataset, stored)
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
@@ -248,27 +310,29 @@ def _decimal(value: float) -> DSfloat:
     return DSfloat(float(value) + 0.0, auto_format=True)
 
 
-def _pixels(
-    dataset: Dataset,
-    volume: Volume,
-    stored: npt.NDArray[Any],
-    rescale: tuple[float, float],
-) -> None:
-    """Write the pixels and what they mean."""
+def _pixels(dataset: Dataset, stored: npt.NDArray[Any]) -> None:
+    """Write the pixels (PS3.3 C.7.6.3)."""
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.Rows, dataset.Columns = stored.shape
     dataset.BitsAllocated = dataset.BitsStored = 16
     dataset.HighBit = 15
     dataset.PixelRepresentation = int(stored.dtype.kind == "i")
+    dataset.PixelData = stored.tobytes()
+    dataset["PixelData"].VR = "OW"
+
+
+def _mean(dataset: Dataset, volume: Volume, rescale: tuple[float, float]) -> None:
+    """Write what the pixels mean: rescale and window (PS3.3 C.11.1, C.11.2)."""
     if volume.window is not None:
         dataset.WindowCenter, dataset.WindowWidth = map(_decimal, volume.window)
     slope, intercept = rescale
-    if volume.modality == "CT" or rescale != (1.0, 0.0):
+    if volume.modality in {"CT", "PT"} or rescale != (1.0, 0.0):
         dataset.RescaleIntercept = _decimal(intercept)
         dataset.RescaleSlope = _decimal(slope)
+    if volume.modality == "PT":
+        dataset.ImageIndex = dataset.InstanceNumber
+    elif "RescaleSlope" in dataset:
         dataset.RescaleType = volume.units or (
             "HU" if volume.modality == "CT" else "US"
         )
-    dataset.PixelData = stored.tobytes()
-    dataset["PixelData"].VR = "OW"
