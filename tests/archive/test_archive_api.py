@@ -10,7 +10,16 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 
-from rounds_hub.archive.service import Offer, list_studies, store
+from rounds_hub.archive.imports import get_import
+from rounds_hub.archive.service import (
+    Offer,
+    get_series,
+    get_study,
+    list_studies,
+    open_instance,
+    store,
+)
+from rounds_hub.errors import NotFoundError
 from rounds_kernels import phantoms
 from rounds_kernels.volumes import Volume
 
@@ -217,9 +226,35 @@ def test_studies_come_page_by_page(
     assert len(seen) == len(set(seen)) == 7
 
 
-def test_a_page_that_is_none_of_ours_is_refused(client_as: ClientAs) -> None:
-    answer = client_as("doctor").get("api/studies", params={"after": "nowhere"})
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param("nowhere", id="no base64"),
+        pytest.param("eA", id="no place"),
+        pytest.param("MjAyNi0wMS0wMVQwMDowMDowMCAx\u00e9", id="no ASCII"),
+        pytest.param("MjAyNi0wMS0wMVQwMDowMDowMCAA", id="no UID"),
+    ],
+)
+def test_a_page_that_is_none_of_ours_is_refused(
+    after: str, client_as: ClientAs
+) -> None:
+    answer = client_as("doctor").get("api/studies", params={"after": after})
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("name", ["1.2\x00", "1.2\n", "", "x" * 300, "1.2%"])
+def test_a_name_that_is_no_uid_names_nothing(
+    name: str, any_house: House, doctor: Principal
+) -> None:
+    for read in (get_series, get_study, open_instance, get_import):
+        with pytest.raises(NotFoundError):
+            read(any_house, doctor, name)
+
+
+def test_words_with_control_characters_find_nothing(
+    any_house: House, doctor: Principal
+) -> None:
+    assert list_studies(any_house, doctor, "a\x00b \x1b").studies == ()
 
 
 def test_a_study_shows_only_the_series_that_one_may_see(

@@ -278,7 +278,7 @@ def test_padding_after_the_pixels_is_let_pass(instance: MakeBytes) -> None:
 
 def test_a_frame_that_would_fill_the_memory_is_refused(instance: MakeBytes) -> None:
     huge = instance(Rows=65535, Columns=65535, SamplesPerPixel=3)
-    assert "1 GiB is the most" in why_not(huge)
+    assert "256 MiB are the most" in why_not(huge)
 
 
 def test_a_compressed_frame_must_be_of_the_size_that_the_header_says() -> None:
@@ -287,6 +287,19 @@ def test_a_compressed_frame_must_be_of_the_size_that_the_header_says() -> None:
     rows = b"\x28\x00\x10\x00US\x02\x00" + struct.pack("<H", 64)
     altered = whole.replace(rows, rows[:8] + struct.pack("<H", 32))
     assert "has 64 x 64 pixels, the data set says 32 x 64" in why_not(altered)
+
+
+def test_native_pixels_under_a_compressed_syntax_are_refused(
+    instance: MakeBytes,
+) -> None:
+    jpeg = b"1.2.840.10008.1.2.4.70"
+    whole = instance()
+    at = whole.find(b"\x02\x00\x10\x00UI") + 6
+    head = struct.pack("<H", len(jpeg)) + jpeg
+    altered = (
+        whole[:at] + head + whole[at + 2 + struct.unpack_from("<H", whole, at)[0] :]
+    )
+    assert "is a compressed one, and its pixel data are not" in why_not(altered)
 
 
 def test_fewer_compressed_frames_than_declared_are_refused() -> None:

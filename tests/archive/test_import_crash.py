@@ -31,18 +31,15 @@ FILES = 240
 IMPORTER = """
     import pathlib, sys
     from rounds_hub.access.principal import SYSTEM
-    from rounds_hub.archive import bringing
-    from rounds_hub.archive.importing import import_paths
+    from rounds_hub.archive.bringing import Plan, import_listing
+    from rounds_hub.archive.sources import look
     from rounds_hub.house import House
     from rounds_hub.settings import load_settings
 
-    bringing.BATCH_FILES = 20
     house = House.open(load_settings(data_dir=sys.argv[1], database_url=sys.argv[3]))
     print("begun", flush=True)
-    summary = import_paths(
-        house, SYSTEM, [pathlib.Path(sys.argv[2])],
-        progress=lambda told: print(told.done, flush=True),
-    )
+    plan = Plan(progress=lambda told: print(told.done, flush=True), batch=20)
+    summary = import_listing(house, SYSTEM, look([pathlib.Path(sys.argv[2])]), plan)
     print("taken", summary.taken, "same", summary.same, flush=True)
     house.close()
 """

@@ -220,6 +220,15 @@ def test_an_encrypted_entry_is_refused_by_name(
     assert summary.problems[0].why == "It is encrypted."
 
 
+def test_an_entry_that_is_packed_in_another_way_is_refused_by_name(
+    house: House, doctor: Principal, instance: MakeBytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as made:
+        made.writestr("1.dcm", instance())
+    assert "use plain zip" in why(import_paths(house, doctor, [path]))
+
+
 def test_a_zip_bomb_is_refused(house: House, doctor: Principal, tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with (

@@ -91,13 +91,15 @@ class Plan:
     """How to import: the modality of NIfTI volumes, whom to tell, where to go on.
 
     *summary* and *done* are those of an import that was interrupted: so many files, in
-    the order of the listing, are not looked at again.
+    the order of the listing, are not looked at again. *batch* files are stored at a
+    time.
     """
 
     modality: str = ""
     progress: Callable[[Progress], None] = lambda _: None
     summary: Summary = field(default_factory=Summary)
     done: int = 0
+    batch: int = BATCH_FILES
 
 
 def check_modality(modality: str) -> None:
@@ -132,7 +134,7 @@ def import_listing(
     """
     check_modality(plan.modality)
     house.store.sweep_temporaries()
-    work = _Import(house, principal, plan, total=len(listing.files))
+    work = _Import(house, principal, plan, total=listing.total)
     work.files(listing.files)
     for archive in listing.archives:
         work.archive(archive)
@@ -143,13 +145,14 @@ def import_listing(
 class _Batch:
     """Files that wait to be stored together, in the order in which they came."""
 
+    most: int
     files: list[Found] = field(default_factory=list)
     size: int = 0
 
     @property
     def full(self) -> bool:
         """Whether it is time to store them."""
-        return len(self.files) >= BATCH_FILES or self.size >= BATCH_BYTES
+        return len(self.files) >= self.most or self.size >= BATCH_BYTES
 
     def take(self) -> list[Found]:
         """Return the files and begin again."""
@@ -185,7 +188,7 @@ class _Import:
 
     def files(self, found: Iterable[Found]) -> None:
         """Bring files, some hundred at a time."""
-        batch = _Batch()
+        batch = _Batch(self.plan.batch)
         try:
             for one in found:
                 if one.name.lower().endswith(NIFTI) and not one.why:

@@ -20,6 +20,7 @@ from rounds_hub.archive.bringing import (
     import_listing,
 )
 from rounds_hub.archive.models import Import
+from rounds_hub.archive.texts import clean
 from rounds_hub.catalogue.models import utc_now
 from rounds_hub.errors import HubError, NotFoundError
 
@@ -32,6 +33,7 @@ __all__ = ["begin_import", "get_import", "list_imports", "may_import", "run_impo
 
 MOST_PROBLEMS = 1000
 MOST_LISTED = 200
+LONGEST_ID = 64
 COUNTS = ("taken", "same", "aside", "refused", "skipped")
 OPEN = ("waiting", "running")
 
@@ -94,10 +96,10 @@ def get_import(house: House, principal: Principal, import_id: str) -> Import:
         If there is none, or it is somebody else's.
     """
     with house.sessions.begin(write=False) as session:
-        found = session.get(Import, import_id)
+        found = session.get(Import, import_id) if import_id.isalnum() else None
         if found is None:
             kind = "import"
-            raise NotFoundError(kind, import_id)
+            raise NotFoundError(kind, clean(import_id)[:LONGEST_ID])
         require(session, principal, Action.IMPORT_READ, import_resource(found))
         return found
 

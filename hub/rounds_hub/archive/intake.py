@@ -37,7 +37,16 @@ if TYPE_CHECKING:
     from rounds_hub.archive.store import Staged
     from rounds_hub.house import House
 
-__all__ = ["Attribution", "Outcome", "Ready", "Status", "known_hashes", "record"]
+__all__ = [
+    "Attribution",
+    "Outcome",
+    "Ready",
+    "Status",
+    "content_hash",
+    "known_hashes",
+    "may_store",
+    "record",
+]
 
 TRIES = 8
 MOST_IN_ONE_QUERY = 5000
@@ -113,7 +122,7 @@ def record(
         except _RacedError:
             continue
         except OperationalError as error:
-            if not _is_deadlock(error):
+            if not _may_pass(error):
                 raise
     msg = "Others write to the same series all the time. Send it again later."
     raise BusyError(msg)
@@ -162,6 +171,17 @@ def _record(
             outcomes[index] = _put_aside(session, attribution, ready)
     outcomes |= _add(session, attribution, new)
     return [outcomes[index] for index in range(len(batch))]
+
+
+def content_hash(hashes: Iterable[str]) -> str:
+    """Return the SHA-256 over the hashes of a series' instances, sorted.
+
+    Examples
+    --------
+    >>> content_hash(["b", "a"]) == content_hash(["a", "b"])
+    True
+    """
+    return hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
 
 
 def _put_aside(session: Session, attribution: Attribution, ready: Ready) -> Outcome:
@@ -328,16 +348,12 @@ def _grow(
     session: Session, attribution: Attribution, series: Series, some: Sequence[Ready]
 ) -> None:
     """Bring the counts and the hash of *series* up to its instances, and say so."""
-    digest = hashlib.sha256()
-    hashes = select(Instance.sha256).where(Instance.series_uid == series.uid)
-    count = 0
-    for sha256 in sorted(session.scalars(hashes)):
-        digest.update(sha256.encode())
-        count += 1
+    wanted = select(Instance.sha256).where(Instance.series_uid == series.uid)
+    hashes = session.scalars(wanted).all()
     frames = select(func.sum(Instance.frames)).where(Instance.series_uid == series.uid)
-    series.instance_count = count
+    series.instance_count = len(hashes)
     series.frame_count = session.scalar(frames) or 0
-    series.content_hash = digest.hexdigest()
+    series.content_hash = content_hash(hashes)
     series.revision += 1
     series.rows = max(series.rows, *(ready.examined.rows for ready in some))
     series.columns = max(series.columns, *(ready.examined.columns for ready in some))
@@ -357,6 +373,7 @@ def _insert_new(session: Session, table: type[Any], rows: list[dict[str, Any]]) 
     return len(session.execute(statement, rows).all())
 
 
-def _is_deadlock(error: OperationalError) -> bool:
-    """Return whether PostgreSQL ended one of two transactions that held each other."""
-    return getattr(error.orig, "sqlstate", None) in {"40P01", "40001"}
+def _may_pass(error: OperationalError) -> bool:
+    """Return whether it is others who write: a deadlock, or SQLite's lock held long."""
+    deadlock = getattr(error.orig, "sqlstate", None) in {"40P01", "40001"}
+    return deadlock or "database is locked" in str(error.orig)

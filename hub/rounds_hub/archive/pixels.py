@@ -20,8 +20,19 @@ FRAMES = 0x00280008
 ROWS = 0x00280010
 COLUMNS = 0x00280011
 ALLOCATED = 0x00280100
-MOST_FRAME_BYTES = 2**30
+MOST_FRAME_BYTES = 2**28
 BITS = frozenset({1, 8, 16, 24, 32, 40, 48, 56, 64})
+PIXEL_DATA = 0x7FE00010
+NATIVE = frozenset(
+    {
+        "1.2.840.10008.1.2",
+        "1.2.840.10008.1.2.1",
+        "1.2.840.10008.1.2.1.99",
+        "1.2.840.10008.1.2.2",
+    }
+)
+"""The transfer syntaxes whose pixel data are not encapsulated (PS3.5, annex A)."""
+
 VIDEO = "1.2.840.10008.1.2.4.10"
 """The beginning of every MPEG-2, MPEG-4 and HEVC transfer syntax (PS3.6, annex A)."""
 
@@ -72,7 +83,9 @@ def shape_of(texts: Texts) -> Shape:
         msg = f"A pixel cannot have {shape.allocated} bits allocated."
         raise InvalidError(msg)
     if shape.frame_bits // 8 > MOST_FRAME_BYTES:
-        msg = f"One frame would have {shape.frame_bits // 8} bytes; 1 GiB is the most."
+        msg = (
+            f"One frame would have {shape.frame_bits // 8} bytes; 256 MiB are the most."
+        )
         raise InvalidError(msg)
     return shape
 
@@ -103,6 +116,7 @@ def check_pixels(data: Bytes, found: Walk, texts: Texts, syntax: str) -> Shape |
             raise InvalidError(msg)
         return None
     shape = shape_of(texts)
+    _check_form(found.pixels, syntax)
     if found.pixels.fragments is None:
         _check_native(found.pixels, shape)
     elif syntax.startswith(VIDEO):
@@ -111,6 +125,17 @@ def check_pixels(data: Bytes, found: Walk, texts: Texts, syntax: str) -> Shape |
         _check_count(found.pixels, shape.frames)
         _check_codestreams(data, found.pixels, shape)
     return shape
+
+
+def _check_form(pixels: Pixels, syntax: str) -> None:
+    """Refuse compressed pixel data under a native syntax, and the other way round."""
+    native = syntax in NATIVE or pixels.tag != PIXEL_DATA
+    if native and pixels.fragments is not None:
+        msg = "Its transfer syntax is not a compressed one, and its pixel data are."
+        raise InvalidError(msg)
+    if not native and pixels.fragments is None:
+        msg = "Its transfer syntax is a compressed one, and its pixel data are not."
+        raise InvalidError(msg)
 
 
 def _check_native(pixels: Pixels, shape: Shape) -> None:

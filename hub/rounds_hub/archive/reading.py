@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import or_, select, tuple_
@@ -19,6 +20,7 @@ from rounds_hub.access.policy import (
     visible,
 )
 from rounds_hub.archive.models import Instance, Series, Study
+from rounds_hub.archive.texts import clean
 from rounds_hub.errors import InvalidError, NotFoundError
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ __all__ = [
 MOST_ON_A_PAGE = 200
 MOST_WORDS = 8
 LOOK_AT = 100
+LONGEST_UID = 64
+_UID = re.compile(r"[0-9.]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ def get_study(house: House, principal: Principal, uid: str) -> StudyRecord:
         If there is none, or none of its series may be seen.
     """
     with house.sessions.begin(write=False) as session:
-        study = session.get(Study, uid)
+        study = session.get(Study, _plain("study", uid))
         if study is None:
             kind = "study"
             raise NotFoundError(kind, uid)
@@ -216,7 +220,7 @@ def open_instance(house: House, principal: Principal, uid: str) -> StoredInstanc
         If there is none, or none that *principal* may see.
     """
     with house.sessions.begin(write=False) as session:
-        instance = session.get(Instance, uid)
+        instance = session.get(Instance, _plain("instance", uid))
         if instance is None:
             kind = "instance"
             raise NotFoundError(kind, uid)
@@ -226,12 +230,19 @@ def open_instance(house: House, principal: Principal, uid: str) -> StoredInstanc
 
 def _series(session: Session, principal: Principal, uid: str) -> Series:
     """Return the row of a series that *principal* may see."""
-    series = session.get(Series, uid)
+    series = session.get(Series, _plain("series", uid))
     if series is None:
         kind = "series"
         raise NotFoundError(kind, uid)
     require(session, principal, Action.SERIES_READ, series_resource(session, series))
     return series
+
+
+def _plain(kind: str, uid: str) -> str:
+    """Return *uid*; what has other signs than a UID names nothing that is here."""
+    if not _UID.fullmatch(uid):
+        raise NotFoundError(kind, clean(uid)[:LONGEST_UID])
+    return uid
 
 
 def _sees(session: Session, principal: Principal, series: Series) -> bool:
@@ -245,7 +256,7 @@ def _sees(session: Session, principal: Principal, series: Series) -> bool:
 def _matching(words: str) -> Select[Study]:
     """Return a query for studies that have every one of *words* somewhere."""
     wanted = select(Study)
-    for word in words.split()[:MOST_WORDS]:
+    for word in clean(words).split()[:MOST_WORDS]:
         in_series = (
             Series.modality,
             Series.body_part,
@@ -302,8 +313,8 @@ def _place(token: str) -> tuple[datetime, str] | None:
     try:
         said = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
         at, _, uid = said.partition(" ")
-        return datetime.fromisoformat(at), uid
-    except (ValueError, binascii.Error) as error:
+        return datetime.fromisoformat(at).astimezone(UTC), _plain("page", uid)
+    except (ValueError, binascii.Error, NotFoundError) as error:
         msg = "There is no such page; begin at the first one."
         raise InvalidError(msg, {"after": msg}) from error
 

@@ -12,6 +12,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response
+from starlette.requests import ClientDisconnect
 
 from rounds_hub.access.deps import HouseDep, PrincipalDep
 from rounds_hub.access.principal import Principal
@@ -27,7 +28,7 @@ from rounds_hub.archive.views import (
     VolumeView,
 )
 from rounds_hub.archive.volumes import ARRAY, HEADER, stack_folders
-from rounds_hub.errors import HubError, NotFoundError
+from rounds_hub.errors import HubError, InvalidError, NotFoundError
 from rounds_hub.house import House
 
 __all__ = ["router"]
@@ -244,6 +245,10 @@ async def upload(
             if piece:
                 await run_sync(spool.write, piece)
         begun = await run_sync(imports.begin_import, house, principal, spool)
+    except ClientDisconnect as error:
+        spool.discard()
+        msg = "The upload was cut short. Send it again."
+        raise InvalidError(msg) from error
     except BaseException:
         spool.discard()
         raise

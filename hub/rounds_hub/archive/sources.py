@@ -77,10 +77,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What was found: single files, and archives still closed."""
+    """What was found: single files, and archives still closed.
 
-    files: list[Found]
-    archives: list[Found]
+    *total* is how many single files there are. Both can be gone over once.
+    """
+
+    files: Iterable[Found]
+    archives: Iterable[Found]
+    total: int
 
 
 def is_archive(name: str) -> bool:
@@ -97,14 +101,26 @@ def is_archive(name: str) -> bool:
 def look(paths: Iterable[Path]) -> Listing:
     """Return the files below *paths*, in order; symbolic links are not followed.
 
-    Each is named from the last part of the path that was given.
+    Each is named from the last part of the path that was given. Folders are gone over
+    again instead of being remembered, so that a million files take no memory.
     """
-    listing = Listing([], [])
+    given = list(paths)
+    return Listing(
+        (found for found in _every(given) if not _opens(found)),
+        (found for found in _every(given) if _opens(found)),
+        sum(not _opens(found) for found in _every(given)),
+    )
+
+
+def _every(paths: list[Path]) -> Iterator[Found]:
+    """Return every file at and below *paths*."""
     for path in paths:
-        for found in _below(path, path.absolute().name):
-            archive = not found.why and is_archive(found.name)
-            (listing.archives if archive else listing.files).append(found)
-    return listing
+        yield from _below(path, path.absolute().name)
+
+
+def _opens(found: Found) -> bool:
+    """Return whether *found* is an archive to look into."""
+    return not found.why and is_archive(found.name)
 
 
 def _below(path: Path, name: str) -> Iterator[Found]:
@@ -229,6 +245,8 @@ def _zip_entry(
     why, skipped = _why_not(entry.filename)
     if entry.flag_bits & 1:
         why = "It is encrypted."
+    elif entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        why = "It is packed by a method that is not taken; use plain zip."
     elif entry.file_size > max(bounds.free, entry.compress_size * bounds.ratio):
         why = f"It would unpack to more than {bounds.ratio} times its size."
     name = _shown(f"{archive.name}/{entry.filename}")

@@ -21,7 +21,16 @@ from rounds_hub.errors import InvalidError, NoSpaceError, NotFoundError, TooLarg
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Kept", "LocalStore", "Source", "Staged", "Store", "free_space", "pieces_of"]
+__all__ = [
+    "Kept",
+    "LocalStore",
+    "Source",
+    "Staged",
+    "Store",
+    "free_space",
+    "pieces_of",
+    "sync_all",
+]
 
 CHUNK = 2**20
 SYNCS_AT_ONCE = 8
@@ -168,10 +177,10 @@ class LocalStore:
             one.sha256: one for one in batch if not self.has(one.sha256, one.size)
         }.values()
         try:
-            _sync_all(staged.path for staged in new)
+            sync_all(staged.path for staged in new)
             for staged in new:
                 self._rename(staged)
-            _sync_all({self.path(one.sha256).parent for one in batch})
+            sync_all({self.path(one.sha256).parent for one in batch})
             if new:
                 _sync(self._objects)
         except OSError as error:
@@ -327,7 +336,7 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_all(paths: Iterable[Path]) -> None:
+def sync_all(paths: Iterable[Path]) -> None:
     """Sync many at the same time: a journal writes those that wait together at once."""
     with ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
         for _ in pool.map(_sync, paths):

@@ -15,7 +15,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from rounds_hub.access.principal import Principal, Role
 from rounds_hub.archive.sources import Found, Listing, is_archive, why_skipped
-from rounds_hub.archive.store import free_space
+from rounds_hub.archive.store import free_space, sync_all
 from rounds_hub.archive.texts import clean
 from rounds_hub.errors import InvalidError, NoSpaceError, NotFoundError, TooLargeError
 
@@ -137,8 +137,8 @@ class Spool:
             json.dump(manifest, file)
             file.flush()
             os.fsync(file.fileno())
-        _sync_folder(self.folder)
-        _sync_folder(self.folder.parent)
+        sync_all(self.folder / str(number) for number in range(len(self.names)))
+        sync_all([self.folder, self.folder.parent])
 
     def discard(self) -> None:
         """Remove everything; a second time changes nothing."""
@@ -198,8 +198,6 @@ class Spool:
     def _end(self) -> None:
         part = self._part
         if part.file is not None:
-            part.file.flush()
-            os.fsync(part.file.fileno())
             part.file.close()
             part.file = None
         else:
@@ -225,14 +223,14 @@ def open_spool(house: House, import_id: str) -> tuple[Principal, Listing]:
         frozenset(map(Role, manifest["roles"])),
         frozenset(manifest["groups"]),
     )
-    listing = Listing([], [])
+    files: list[Found] = []
+    archives: list[Found] = []
     for number, name in enumerate(manifest["names"]):
         path = folder / str(number)
         why = why_skipped(name)
         found = Found(name, path, path.stat().st_size, why, skipped=bool(why))
-        archive = is_archive(name) and not why
-        (listing.archives if archive else listing.files).append(found)
-    return principal, listing
+        (archives if is_archive(name) and not why else files).append(found)
+    return principal, Listing(files, archives, len(files))
 
 
 def sweep_spools(house: House, wanted: set[str]) -> int:
@@ -255,12 +253,3 @@ def _grow(buffer: bytearray, more: bytes, most: int) -> None:
         msg = f"A field of the upload has more than {most} bytes."
         raise TooLargeError(msg)
     buffer += more
-
-
-def _sync_folder(folder: Path) -> None:
-    """Wait until the names in *folder* are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,9 +16,16 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
+from rounds_hub.archive.intake import content_hash
 from rounds_hub.archive.reading import SeriesRecord, get_series, instances_of
 from rounds_hub.archive.store import free_space
-from rounds_hub.errors import HubError, InvalidError, NoSpaceError, TooLargeError
+from rounds_hub.errors import (
+    BusyError,
+    HubError,
+    InvalidError,
+    NoSpaceError,
+    TooLargeError,
+)
 from rounds_kernels.errors import KernelError, SeriesTooLargeError, VolumeFormatError
 from rounds_kernels.volumes import open_volume, read_stacks, write_volume
 
@@ -50,6 +57,8 @@ def volume_folder(house: House, principal: Principal, series_uid: str) -> Path:
         If there is no such series, or none that *principal* may see.
     InvalidError
         If its instances make no volume; the sentence says why.
+    BusyError
+        If instances are being added to it this moment.
     TooLargeError
         If the volume would have more than ``max_volume_bytes``.
     NoSpaceError
@@ -64,9 +73,12 @@ def volume_folder(house: House, principal: Principal, series_uid: str) -> Path:
         if not series.rows:
             msg = f"A series of {series.modality or 'this kind'} has no pictures."
             raise InvalidError(msg)
-        paths = [one.path for one in instances_of(house, principal, series_uid)]
+        every = instances_of(house, principal, series_uid)
+        if content_hash(one.sha256 for one in every) != series.content_hash:
+            msg = "The series is just growing. Ask again in a moment."
+            raise BusyError(msg)
         with _BUILDING:
-            _build(house, series, paths, folder)
+            _build(house, series, [one.path for one in every], folder)
     _make_room(house, keep=folder)
     return folder
 

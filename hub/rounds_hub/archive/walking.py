@@ -46,8 +46,8 @@ class Limits:
     """How much of anything one data set may have."""
 
     depth: int = 64
-    elements: int = 5_000_000
-    items: int = 2_000_000
+    elements: int = 2_000_000
+    items: int = 1_000_000
     size: int = 2 * 2**30
     inflate_ratio: int = 200
     """How often larger than the file an inflated data set may be."""
