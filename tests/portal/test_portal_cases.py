@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from rounds_hub.cases import service as cases
 from rounds_hub.indexing.consumer import run_once
+from rounds_hub.portal.languages import Language
+from rounds_hub.portal.viewing import geometry
+from rounds_kernels.volumes import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 
     Look = Callable[..., Any]
     ClientAs = Callable[..., httpx.Client]
+
+
+AXES = (0, 0, 1, 0, 1, 0, 1, 0, 0)
 
 
 def test_an_empty_house_says_how_the_first_case_comes(look: Look) -> None:
@@ -183,3 +190,12 @@ def test_a_code_leads_to_the_cases_that_have_it(look: Look, case: CaseView) -> N
     page = look("student", f"cases/{case.id}")
     link = next(one for one in page.links() if "?code=" in one)
     assert look("student", link.removeprefix("/services/rounds/")).has(case.title)
+
+
+def test_where_an_object_lay_is_not_guessed() -> None:
+    unplaced = Volume(
+        np.zeros((1, 8, 8, 3), np.uint8), (1, 1, 1), (0, 0, 0), AXES, "", "US", "1.2"
+    )
+    learnt = geometry((unplaced,), Language("en"))
+    assert learnt["planes"][0]["letters"] is None
+    assert (len(learnt["planes"]), learnt["window"]) == (1, None)

@@ -23,9 +23,18 @@ if TYPE_CHECKING:
 LUNGS = {"en": "Both lungs", "zh": "双肺"}
 DONE = {
     "measurements": [
-        {"name": "both", "label": LUNGS, "value": 4811.83, "unit": "mL", "code": {}}
+        {
+            "name": "both",
+            "label": "Both lungs",
+            "labels": LUNGS,
+            "value": 4811.83,
+            "unit": "mL",
+            "code": {},
+        }
     ],
-    "figures": [{"name": "mask", "file": "mask.png", "label": {"en": "Mask"}}],
+    "figures": [
+        {"name": "mask", "file": "mask.png", "label": "Mask", "labels": {"en": "Mask"}}
+    ],
     "files": {},
 }
 CELLS = [

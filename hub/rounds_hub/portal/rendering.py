@@ -99,6 +99,7 @@ def environment(tag: str) -> Environment:
         "label": lambda value, table: language.gettext(label_of(table, value)),
         "words": language.gettext,
         "in_words": lambda texts: in_words(language, texts),
+        "titled": lambda said: in_words(language, said.get("labels") or said["label"]),
         "unit": unit_of,
         "marked": marked,
         "snippet": snippet,
@@ -191,7 +192,7 @@ def snippet(highlight: str) -> Markup:
     Examples
     --------
     >>> snippet("a " * 60 + "round <mark>shadow</mark>").count("a ")
-    22
+    21
     """
     before, mark, after = highlight.partition("<mark>")
     kept = before[-LEAD:]

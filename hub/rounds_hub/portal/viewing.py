@@ -35,6 +35,7 @@ DIRECTIONS = (("L", "R"), ("P", "A"), ("H", "F"))
 """The letters of the LPS axes, forwards and backwards (PS3.3, C.7.6.1.1.1)."""
 DEEP_ENOUGH = 8
 OBLIQUE = 0.5
+MOST_REMARKS = 2
 
 
 class Pictured(Protocol):
@@ -110,20 +111,23 @@ def _viewed(series: Pictured, language: Language) -> dict[str, Any]:
 def geometry(stacks: Sequence[Volume], language: Language) -> dict[str, Any]:
     """Return what the viewer learns of a series once its volume is built.
 
-    The window of the first look, the planes it can be cut in, and for each the letters
-    of its four sides; no letters where the object does not say how it lay.
+    The window of the first look, the planes it can be cut in, for each the letters of
+    its four sides (none where the object does not say how it lay), and what the reader
+    of the series remarked.
     """
     volume = stacks[0]
-    placed = all(source.position is not None for source in volume.sources)
+    # What says no position in the patient is put at the origin by the reader.
+    placed = any(volume.origin)
     deep = placed and min(volume.array.shape[:3]) >= DEEP_ENOUGH
     planes = [_plane(volume, axis, language) for axis in range(3 if deep else 1)]
     planes[0]["frames"] = sum(len(stack.array) for stack in stacks)
     if not placed:
         planes[0] |= {"letters": None, "name": "", "step": None}
+    learnt = {"planes": planes, "remarks": list(volume.remarks[:MOST_REMARKS])}
     if volume.is_colour:
-        return {"planes": planes, "window": None}
+        return {**learnt, "window": None}
     center, width = default_window(volume)
-    return {"planes": planes, "window": {"center": center, "width": width}}
+    return {**learnt, "window": {"center": center, "width": width}}
 
 
 def _plane(volume: Volume, axis: int, language: Language) -> dict[str, Any]:

@@ -29,6 +29,7 @@ interface Window {
 
 interface Series {
   label: string;
+  remarks?: string[];
   planes: Plane[];
   uid: string;
   windows: Window[];
@@ -36,6 +37,7 @@ interface Series {
 
 interface Geometry {
   planes: Plane[];
+  remarks: string[];
   window: { center: number; width: number } | null;
 }
 
@@ -201,8 +203,9 @@ class Viewer {
       await answer.body?.cancel();
       return;
     }
-    const { planes, window: first } = (await answer.json()) as Geometry;
+    const { planes, remarks, window: first } = (await answer.json()) as Geometry;
     series.planes = planes;
+    series.remarks = remarks;
     const own = series.windows[0];
     if (own !== undefined && first !== null) series.windows[0] = { ...own, ...first };
     if (first === null) series.windows.length = 1;
@@ -281,6 +284,7 @@ class Viewer {
     const thickness = step === null ? "" : ` · ${step.toLocaleString(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 })}\u202fmm`;
     const where = `${this.words.slice} ${slice + 1} / ${frames}${thickness}`;
     this.part("[data-what]").textContent = name === "" ? this.chosen.label : `${this.chosen.label} · ${name}`;
+    this.part("[data-remarks]").textContent = this.chosen.remarks?.join(" ") ?? "";
     this.part("[data-where]").textContent = frames > 1 ? where : "";
     const level = this.levelNow();
     this.part("[data-level]").textContent = level === null ? "" : `W ${number(level.width)} L ${number(level.center)}`;
