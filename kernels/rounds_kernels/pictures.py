@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from rounds_kernels.volumes import Volume
 
 __all__ = [
+    "Shown",
     "Window",
+    "best_axis",
     "default_window",
+    "frame",
     "montage",
     "plane",
     "presets",
