@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fastapi import FastAPI
-    from playwright.sync_api import BrowserContext, Page, Request
+    from playwright.sync_api import BrowserContext, Error, Page, Request
 
 AXIAL = (0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0)
 """Array axes z, y, x along head, back and left."""
@@ -219,10 +219,15 @@ class Browser:
         if not request.url.startswith((*self.own, "blob:", "data:")):
             self.elsewhere.append(request.url)
 
+    def hear(self, error: Error) -> None:
+        """Keep *error* if widgets have to do with it; Notebook has its own."""
+        if "widget" in (error.stack or "") or "@rounds" in (error.stack or ""):
+            self.complaints.append(str(error))
+
     def open(self, url: str) -> Page:
         """Return a new page at *url*."""
         page = self.context.new_page()
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("pageerror", self.hear)
         page.goto(url)
         return page
 
