@@ -19,6 +19,7 @@ from rounds_hub import __version__
 from rounds_hub.access.signin import HubSignIn
 from rounds_hub.errors import HubError, InvalidError, NotSignedInError
 from rounds_hub.house import House
+from rounds_hub.logs import log_lines
 from rounds_hub.processes import die_with_parent
 from rounds_hub.settings import load_settings
 
@@ -96,13 +97,18 @@ def _answer_errors(app: FastAPI) -> None:
 
     async def unexpected(request: Request, error: Exception) -> Response:
         # Whoever runs the house reads the traceback in the log of this process.
-        log.error("unexpected", path=request.url.path, exc_info=error)
+        log.error("unexpected", route=_route_of(request), exc_info=error)
         return await answer(request, _as_hub_error(HTTPStatus.INTERNAL_SERVER_ERROR))
 
     app.add_exception_handler(HubError, hub_error)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
     app.add_exception_handler(Exception, unexpected)
+
+
+def _route_of(request: Request) -> str:
+    """Return the route's own words: the address may hold what was typed."""
+    return str(getattr(request.scope.get("route"), "path", "unknown"))
 
 
 def _as_hub_error(status: int) -> HubError:
@@ -178,6 +184,7 @@ def main() -> None:
     import uvicorn  # noqa: PLC0415 (only this process needs it)
 
     die_with_parent()
+    log_lines()
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/services/rounds/")
     where = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL", "http://127.0.0.1:8100"))
     house = House.open(load_settings())
