@@ -127,6 +127,7 @@ def run_import(house: House, import_id: str) -> None:
         row = session.get(Import, import_id)
         waiting = set(session.scalars(select(Import.id).where(Import.state.in_(OPEN))))
     if row is None or row.state not in OPEN:
+        _let_go(house, import_id)
         return
     try:
         principal, listing = uploads.open_spool(house, import_id)
@@ -163,6 +164,11 @@ def _write(house: House, import_id: str, progress: Progress) -> None:
 def _end(house: House, import_id: str, state: str, error: str = "") -> None:
     """Write how an import ended, then let its files go."""
     _change(house, import_id, state=state, error=error, finished_at=utc_now())
+    _let_go(house, import_id)
+
+
+def _let_go(house: House, import_id: str) -> None:
+    """Remove the files of an import that has ended; a second time changes nothing."""
     shutil.rmtree(uploads.spool_folder(house, import_id), ignore_errors=True)
 
 
