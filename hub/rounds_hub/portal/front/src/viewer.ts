@@ -42,7 +42,7 @@ interface Geometry {
 }
 
 interface Words {
-  broken: string;
+  frame: string;
   of: string;
   slice: string;
   zoom: string;
@@ -278,11 +278,12 @@ class Viewer {
   }
 
   private caption(slice: number): void {
-    const { frames, name, step } = this.current;
+    const { frames, letters, name, step } = this.current;
     const language = document.documentElement.lang;
     const number = (value: number, digits = 0): string => value.toLocaleString(language, { maximumFractionDigits: digits, useGrouping: false });
     const thickness = step === null ? "" : ` · ${step.toLocaleString(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 })}\u202fmm`;
-    const where = `${this.words.slice} ${slice + 1} / ${frames}${thickness}`;
+    const noun = letters === null && this.learnt.has(this.chosen.uid) ? this.words.frame : this.words.slice;
+    const where = `${noun} ${slice + 1} / ${frames}${thickness}`;
     this.part("[data-what]").textContent = name === "" ? this.chosen.label : `${this.chosen.label} · ${name}`;
     this.part("[data-remarks]").textContent = this.chosen.remarks?.join(" ") ?? "";
     this.part("[data-where]").textContent = frames > 1 ? where : "";
