@@ -151,16 +151,23 @@ def pixels_of(group: Group, limit: int) -> tuple[npt.NDArray[Any], tuple[str, ..
     planes = group.planes
     shape = (len(planes), *planes[0].shape)
     size = int(np.prod(shape, dtype=np.int64)) * (1 if len(shape) > 3 else 2)  # noqa: PLR2004
-    if size > limit:
-        msg = (
-            f"The {len(planes)} pictures would take {size} bytes, more than the limit "
-            f"of {limit} bytes. Raise the limit if that is right."
-        )
-        raise SeriesTooLargeError(msg)
+    _check_size(size, limit)
     if len(shape) > 3:  # noqa: PLR2004 - colour
         return np.stack([_colour(plane) for plane in planes]), ()
     whole = _whole(planes, shape)
-    return (_real(planes, shape) if whole is None else whole), _value_remarks(planes)
+    if whole is not None:
+        return whole, _value_remarks(planes)
+    _check_size(2 * size, limit)
+    return _real(planes, shape), _value_remarks(planes)
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        msg = (
+            f"The volume would take {size} bytes, more than its limit of {limit}. "
+            "Raise the limit if that is right."
+        )
+        raise SeriesTooLargeError(msg)
 
 
 def _colour(plane: Plane) -> npt.NDArray[Any]:

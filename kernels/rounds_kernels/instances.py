@@ -104,19 +104,17 @@ def open_instance(source: Source, limit: int) -> Instance:
     SeriesError
         When it is no DICOM, damaged, too large, or holds no picture.
     """
-    if isinstance(source, Dataset):
-        return _parsed(source, limit)
-    plain = _plain(source)
+    plain = None if isinstance(source, Dataset) else _plain(source)
     if plain is not None:
         check_claim(plain.header.attributes, limit)
         return plain
     try:
+        if isinstance(source, Dataset):
+            return _parsed(source, limit)
         return _parsed(_parse(_all_bytes(source, limit)), limit)
     except SeriesError:
         raise
-    except (
-        Exception
-    ) as error:  # pydicom raises anything; the reader hears of it as one error
+    except Exception as error:  # pydicom raises anything; the reader hears of it as one
         msg = f"It is damaged or no DICOM ({type(error).__name__}). Ask for it again."
         raise UnreadableInstanceError(msg) from error
 

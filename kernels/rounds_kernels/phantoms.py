@@ -69,7 +69,7 @@ def thorax(
     parts = _chest(grid)
     lungs = parts["right"].astype(np.uint8) + 2 * parts["left"].astype(np.uint8)
     values = _chest_values(grid, parts)
-    scanner = Scanner("CT", noise, seed, (40.0, 400.0), padding)
+    scanner = Scanner("CT", noise, seed, (-400.0, 1500.0), padding)
     inside = lungs > 0
     emphysema = parts["emphysema"] & inside
     return Phantom(

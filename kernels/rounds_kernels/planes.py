@@ -10,6 +10,7 @@ import numpy as np
 from pydicom.uid import ParametricMapStorage
 
 from rounds_kernels.attributes import Attributes, number, text, values
+from rounds_kernels.errors import PixelDecodeError
 from rounds_kernels.geometry import slice_normal
 from rounds_kernels.instances import Instance, ParsedInstance
 
@@ -105,8 +106,18 @@ class Plane:
         )
 
     def picture(self) -> npt.NDArray[Any]:
-        """Return the stored values, or RGB."""
-        return self.instance.picture(max(self.frame - 1, 0))
+        """Return the stored values, or RGB.
+
+        Raises
+        ------
+        PixelDecodeError
+            When they cannot be unpacked, or have another shape than was claimed.
+        """
+        picture = self.instance.picture(max(self.frame - 1, 0))
+        if picture.shape != self.shape:
+            msg = f"A picture of shape {picture.shape} was claimed to be {self.shape}."
+            raise PixelDecodeError(msg)
+        return picture
 
 
 def planes_of(instance: Instance) -> Iterator[Plane]:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from contextlib import suppress
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.encaps import encapsulate
+from pydicom.tag import Tag
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from rounds_kernels import isolated, isolated_decoder
 from rounds_kernels.errors import KernelError, PixelDecodeError
-from rounds_kernels.pixels import codestream_size
+from rounds_kernels.instances import PlainInstance, open_instance
+from rounds_kernels.pixels import LIMIT, codestream_size
+from rounds_kernels.planes import planes_of
 from rounds_kernels.volumes import read_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import numpy.typing as npt
     from pydicom.dataset import Dataset
     from pydicom.uid import UID
 
@@ -75,6 +80,30 @@ def test_damaged_streams_are_refused_in_words(syntax: UID, series: Series) -> No
     series[0].PixelData = encapsulate([series[0].PixelData[16:60]])
     with pytest.raises(KernelError, match=r"Frame 1"):
         read_series(series[:1])
+
+
+class InstanceWhosePictureIsSmaller(PlainInstance):
+    """One that unpacks to fewer rows than its header claims."""
+
+    def picture(self, index: int) -> npt.NDArray[Any]:
+        return super().picture(index)[1:]
+
+
+def test_a_picture_of_another_shape_than_claimed_is_refused(
+    series: Series, as_file: AsFile
+) -> None:
+    plain = open_instance(as_file(series[0]), LIMIT)
+    assert isinstance(plain, PlainInstance)
+    odd = InstanceWhosePictureIsSmaller(plain.source, plain.header)
+    with pytest.raises(PixelDecodeError, match=r"\(31, 32\) was claimed"):
+        next(planes_of(odd)).picture()
+
+
+def test_a_data_set_with_a_broken_value_is_refused_in_words(series: Series) -> None:
+    tag = Tag("Rows")
+    series[0][tag] = RawDataElement(tag, "US", 1, b"\1", 0, False, True)  # noqa: FBT003
+    with pytest.raises(KernelError, match="Instance 1"):
+        read_series(series)
 
 
 def lossless_jpeg(shared_data: Path) -> Dataset:
