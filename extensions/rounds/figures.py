@@ -295,4 +295,10 @@ def _quiet(axes: Axes, label: str, limits: tuple[float, float]) -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(MUTED)
-    axes.legend(frameon=False, labelcolor=TEXT, loc="upper right")
+    axes.legend(
+        frameon=False,
+        labelcolor=TEXT,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=len(COLOURS),
+    )

@@ -86,7 +86,7 @@ class _Left:
         there = [path.stem for path in folder.glob("*.png")]
         _complete("figure", [one.name for one in declared], there)
         return [
-            {"name": one.name, "file": f"{one.name}.png", "label": one.label}
+            {"name": one.name, "file": f"{one.name}.png", **_labels(one.label)}
             for one in declared
         ]
 
@@ -127,7 +127,7 @@ def keep_results(
         "measurements": [
             {
                 "name": one.name,
-                "label": one.label,
+                **_labels(one.label),
                 "value": measured[one.name],
                 "unit": one.unit,
                 "code": one.code.model_dump(),
@@ -246,6 +246,11 @@ def _store(house: House, run: Run, made: list[Path]) -> None:
         if outcome.status not in {Status.TAKEN, Status.SAME}:
             msg = f"The archive did not take {outcome.name!r}: {outcome.why}"
             raise ResultError(msg)
+
+
+def _labels(label: dict[str, str]) -> dict[str, Any]:
+    """Return what to call a result: in English, and in each language."""
+    return {"label": label["en"], "labels": label}
 
 
 def _uids(path: Path) -> dict[str, str]:

@@ -21,6 +21,7 @@ from rounds_hub.runs.models import Run
 from rounds_hub.runs.results import keep_results
 from rounds_hub.runs.states import Attempt, move, run_folder
 from rounds_hub.runs.supervise import kill_all, supervise
+from rounds_kernels.errors import KernelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +134,7 @@ class RunWork:
             return step(attempt)
         except NoSpaceError as error:
             return _said(Fault("disk", str(error)))
-        except HubError as error:
+        except (HubError, KernelError) as error:
             return _said(Fault("result", str(error)))
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:

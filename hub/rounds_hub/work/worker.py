@@ -99,10 +99,22 @@ class Worker:
 
     def _register_runs(self) -> None:
         work = RunWork(self.house, self.closing)
-        prepare = DBOS.step(name="run.prepare")(work.prepare)
-        execute = DBOS.step(name="run.execute")(work.execute)
-        store = DBOS.step(name="run.store")(work.store)
-        end = DBOS.step(name="run.end")(work.end)
+
+        @DBOS.step(name="run.prepare")
+        def prepare(key: str) -> dict[str, Any]:
+            return work.prepare(key)
+
+        @DBOS.step(name="run.execute")
+        def execute(key: str) -> dict[str, Any]:
+            return work.execute(key)
+
+        @DBOS.step(name="run.store")
+        def store(key: str) -> dict[str, Any]:
+            return work.store(key)
+
+        @DBOS.step(name="run.end")
+        def end(key: str, said: dict[str, Any]) -> dict[str, Any]:
+            return work.end(key, said)
 
         @DBOS.workflow(name="run", max_recovery_attempts=MOST_RECOVERIES)
         def run(key: str) -> dict[str, Any]:
@@ -118,10 +130,9 @@ class Worker:
     def _register_imports(self) -> None:
         house = self.house
 
-        def take(key: str) -> None:
+        @DBOS.step(name="import.take")
+        def step(key: str) -> None:
             run_import(house, key)
-
-        step = DBOS.step(name="import.take")(take)
 
         @DBOS.workflow(name="import", max_recovery_attempts=MOST_RECOVERIES)
         def take_in(key: str) -> None:

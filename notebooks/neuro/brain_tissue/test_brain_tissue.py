@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BRAIN_TOLERANCE = 0.04
-"""Of the brain's volume: a voxel at its surface is 4 % of it."""
+BRAIN_TOLERANCE = 0.02
+"""Of the brain's volume: half a voxel at its surface is 2 % of it."""
 
-TISSUE_TOLERANCE = 0.08
-"""Of a tissue's volume: the same voxel is more of a thin cortex."""
+TISSUE_TOLERANCE = 0.04
+"""Of a tissue's volume: the same half voxel is more of a thin cortex."""
 
 
 @pytest.fixture(scope="module")
