@@ -7,6 +7,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -76,15 +77,17 @@ def dciodvfy() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """Start a PostgreSQL server on loopback and return its URL without a database."""
     programs = sorted(POSTGRESQL.glob("*/bin")) if POSTGRESQL.is_dir() else []
     if not programs:
         missing("PostgreSQL", "install the package postgresql")
-    server = _Postgresql(programs[-1], tmp_path_factory.mktemp("postgresql"))
-    server.start()
-    yield server.url
-    server.stop()
+    # Not below pytest's own folder: that one is closed to the server's user.
+    with tempfile.TemporaryDirectory(prefix="rounds-postgresql-") as folder:
+        server = _Postgresql(programs[-1], Path(folder))
+        server.start()
+        yield server.url
+        server.stop()
 
 
 class _Postgresql:
@@ -103,8 +106,6 @@ class _Postgresql:
     def start(self) -> None:
         kept = self.folder / "password"
         kept.write_text(self.password)
-        for parent in [self.folder, *self.folder.parents][:4]:
-            parent.chmod(parent.stat().st_mode | 0o055)
         kept.chmod(0o644)
         self.folder.chmod(0o777)
         where = str(self.folder / "data")

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from rounds_hub import __version__
 from rounds_hub.access.signin import HubSignIn
+from rounds_hub.bounds import BodyLimit
 from rounds_hub.errors import HubError, InvalidError, NotSignedInError
 from rounds_hub.house import House
 from rounds_hub.logs import log_lines
@@ -65,6 +66,9 @@ def create_app(house: House, sign_in: SignIn, prefix: str = "/") -> FastAPI:
         routes = import_module(f"rounds_hub.{room}.routes")
         app.include_router(routes.router, prefix=below)
     _answer_errors(app)
+    uploads = frozenset({f"{prefix}api/imports", f"{prefix}import"})
+    most = house.settings.max_upload_bytes
+    app.add_middleware(BodyLimit, uploads=uploads, upload_bytes=most)
     app.add_middleware(_Hardened)
     return app
 
