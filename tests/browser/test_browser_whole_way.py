@@ -82,8 +82,9 @@ def search(page: Page, words: str) -> None:
 
 def test_a_doctor_finds_runs_and_finds_the_result(enter: Enter) -> None:
     page = enter("doctor")
-    search(page, "lung")
-    page.locator("a.hit:not(:has-text('Result'))").first.click()
+    search(page, "emphysema")
+    page.locator("a.hit", has_text="Measuring lungs").first.click()
+    expect(page.locator("[data-where]")).to_contain_text("slice")
     page.keyboard.press("r")
     page.get_by_role("link", name=re.compile("Lung volume")).click()
     page.get_by_label("Threshold", exact=False).first.fill("-450")
