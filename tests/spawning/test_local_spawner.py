@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from rounds_hub.spawning.local import RoundsLocalSpawner
+from rounds_hub.spawning.local import RoundsLocalSpawner, runtime_folder
+from rounds_hub.spawning.server import kernel_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,3 +62,31 @@ def test_starts_queue(tmp_path: Path) -> None:
 
     asyncio.run(class_begins())
     assert start.most == 2
+
+
+def test_kernels_have_a_private_folder(tmp_path: Path) -> None:
+    folder = runtime_folder("/a/home", tmp_path)
+    assert folder is not None
+    assert (folder.stat().st_mode & 0o077, folder.parent.stat().st_mode & 0o077) == (
+        0,
+        0,
+    )
+
+
+def test_homes_do_not_share_it(tmp_path: Path) -> None:
+    assert runtime_folder("/one", tmp_path) != runtime_folder("/other", tmp_path)
+
+
+def test_a_link_that_somebody_laid_there_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / f"rounds-{os.geteuid()}").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    assert runtime_folder("/a/home", tmp_path) is None
+
+
+def test_its_path_is_short_enough_for_sockets() -> None:
+    folder = runtime_folder("/a/very/long/home" * 20)
+    assert kernel_settings(str(folder)) == ("--KernelManager.transport=ipc",)
+
+
+def test_kernels_in_a_long_path_speak_tcp() -> None:
+    assert kernel_settings("/a/very/long/home" * 20) == ()

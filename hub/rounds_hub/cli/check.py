@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Step", "run_check"]
 
+_LOG_LINES = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -85,12 +87,14 @@ def run_check(data: Path | None = None, *, as_json: bool = False) -> int:
     report = _Report(as_json)
     started = time.monotonic()
     with ExitStack() as opened:
-        folder = data or Path(
-            opened.enter_context(tempfile.TemporaryDirectory(prefix="rounds-check-"))
-        )
+        if data is None:
+            made = tempfile.TemporaryDirectory(prefix="rounds-check-")
+            data = Path(opened.enter_context(made)) / "house"
         with suppress(_FailedError):
-            _go(report, folder / "house" if data is None else folder)
-    failed = next((step for step in report.steps if step.problem), None)
+            _go(report, data)
+        failed = next((step for step in report.steps if step.problem), None)
+        if failed is not None:
+            sys.stderr.write(_end_of_log(data))
     seconds = round(time.monotonic() - started, 2)
     if as_json:
         sys.stdout.write(json.dumps(_as_dict(report, seconds)) + "\n")
@@ -115,6 +119,15 @@ def _go(report: _Report, data: Path) -> None:
             report.do(name, work)
         way.leave()
         report.do("stop", lambda: f"exit code {way.house.stop()}")
+
+
+def _end_of_log(data: Path) -> str:
+    """Return the last lines that the parts of the house printed."""
+    try:
+        lines = (data / "log" / "hub.log").read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(["The end of the log of the house:", *lines[-_LOG_LINES:], ""])
 
 
 def _as_dict(report: _Report, seconds: float) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _TICK = 0.1
 _LONG_ENOUGH = 30.0
 _LONGEST_PAUSE = 30.0
 _FAILED_STARTS = 3
-_STOP_SECONDS = 20.0
+_STOP_SECONDS = 30.0
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 log = structlog.get_logger()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+import stat
+import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 Turns = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
 
-__all__ = ["RoundsLocalSpawner"]
+__all__ = ["RoundsLocalSpawner", "runtime_folder"]
 
 _LOOK_AGAIN = 0.05
 
@@ -80,11 +83,13 @@ class RoundsLocalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc] # unt
     def get_env(self) -> dict[str, str]:
         """Return the server's environment: nothing of the services' own."""
         env: dict[str, str] = super().get_env()
-        return {
+        kept = {
             name: value
             for name, value in env.items()
             if not name.startswith(("ROUNDS_DATA", "ROUNDS_CONFIG", "CONFIGPROXY"))
         }
+        runtime = runtime_folder(self.home_dir)
+        return kept | ({"JUPYTER_RUNTIME_DIR": str(runtime)} if runtime else {})
 
     async def start(self) -> tuple[str, int]:
         """Start the server when it is its turn; return where it will answer."""
@@ -164,3 +169,23 @@ class RoundsLocalSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc] # unt
             else:
                 writer.close()
                 return
+
+
+def runtime_folder(home: str, below: Path | None = None) -> Path | None:
+    """Return a private folder with a short path for the sockets of a home's kernels.
+
+    The address of a socket holds 108 bytes (unix(7)), which a folder in the home would
+    soon exceed. None where somebody else has the folder: kernels then speak TCP.
+    """
+    own = (below or Path(tempfile.gettempdir())) / f"rounds-{os.geteuid()}"
+    folder = own / hashlib.sha256(home.encode()).hexdigest()[:12]
+    try:
+        for each in (own, folder):
+            each.mkdir(mode=0o700, exist_ok=True)
+            found = each.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+                return None
+            each.chmod(0o700)
+    except OSError:
+        return None
+    return folder
