@@ -18,7 +18,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rounds.client import Service
+    from rounds.runs import HasUid
     from rounds_kernels.volumes import Volume
 
 __all__ = ["Job", "JobError", "job"]
@@ -40,14 +41,6 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 class JobError(RoundsError, ValueError):
     """The notebook gave something that its template does not declare."""
-
-
-class HasUid(Protocol):
-    """A series of a case, or anything else that has a series' UID."""
-
-    @property
-    def uid(self) -> str:
-        """The Series Instance UID."""
 
 
 class Job(ABC):

@@ -57,7 +57,7 @@ def test_an_input_is_mapped_and_not_read(job: FolderJob) -> None:
 
 
 def test_measurements_are_kept_as_numbers(job: FolderJob, tmp_path: Path) -> None:
-    job.measure("lung_volume", np.float32(1.5))
+    job.measure("lung_volume", np.float64(1.5))
     job.measure("mean_density", -800)
     kept = json.loads((tmp_path / "measurements.json").read_text())
     assert kept == {"lung_volume": 1.5, "mean_density": -800.0}

@@ -195,7 +195,7 @@ def hostile_notebook(path: Path) -> None:
     run = {"application/javascript": "alert(1)", "text/plain": "js"}
     scripted = nbformat.v4.new_output("display_data", data=run)  # type: ignore[no-untyped-call]
     cell = nbformat.v4.new_code_cell("1", outputs=[shown, scripted])  # type: ignore[no-untyped-call]
-    text = nbformat.v4.new_markdown_cell(HOSTILE)  # type: ignore[no-untyped-call]
+    text = nbformat.v4.new_markdown_cell(f"## A heading\n\n{HOSTILE}")  # type: ignore[no-untyped-call]
     notebook = nbformat.v4.new_notebook(cells=[text, cell])  # type: ignore[no-untyped-call]
     nbformat.write(notebook, path)  # type: ignore[no-untyped-call]
 
@@ -206,6 +206,7 @@ def test_a_notebook_is_shown_without_anything_that_runs(tmp_path: Path) -> None:
     seen = _Tags()
     seen.feed(page)
     assert "<b>kept</b>" in page
+    assert "<h2>A heading</h2>" in page
     assert "A &lt;title&gt;" in page
     assert not seen.names & {"script", "iframe", "object", "embed", "form", "link"}
     assert [name for name in seen.attributes if name.startswith("on")] == []

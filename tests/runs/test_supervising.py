@@ -173,6 +173,13 @@ def test_a_full_disk_is_named(execution: Execution) -> None:
     assert (fault.kind, fault.cell) == ("disk", "Write")
 
 
+def test_a_run_that_fills_the_disk_is_ended(execution: Execution) -> None:
+    limits = Limits(60, 2**31, free_bytes=2**62)
+    fault = execution.run("import time\ntime.sleep(60)", limits=limits)
+    assert fault is not None
+    assert (fault.kind, fault.message) == ("disk", "The disk of the runs is full.")
+
+
 def test_what_takes_too_long_is_ended_and_named(execution: Execution) -> None:
     began = time.monotonic()
     fault = execution.run(

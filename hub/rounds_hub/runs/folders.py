@@ -41,6 +41,7 @@ def limits_of(house: House, template: Template) -> Limits:
         min(wish.seconds or most.run_seconds, most.run_seconds),
         min(wish.memory_bytes or most.run_memory_bytes, most.run_memory_bytes),
         min(wish.cpus, os.cpu_count() or 1),
+        most.free_space_bytes,
     )
 
 

@@ -6,6 +6,7 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import bleach  # type: ignore[import-untyped]
 import nbformat
 
 from rounds_hub.errors import InvalidError
@@ -21,6 +22,20 @@ CONTENT_SECURITY_POLICY = (
 """No script, no request, no origin: what a notebook brings can only be looked at."""
 
 NOTEBOOK_BYTES = 64 * 2**20
+
+TAGS = (
+    bleach.ALLOWED_TAGS
+    | {f"h{level}" for level in range(1, 7)}
+    | {"br", "dd", "del", "div", "dl", "dt", "hr", "img", "p", "pre", "span", "sub"}
+    | {"sup", "table", "tbody", "td", "th", "thead", "tr"}
+)
+ATTRIBUTES = {
+    "a": ("href", "title"),
+    "img": ("alt", "width", "height"),
+    "td": ("colspan", "rowspan"),
+    "th": ("colspan", "rowspan"),
+}
+PROTOCOLS = frozenset({"http", "https", "data"})
 
 STYLE = """
 :root { color-scheme: light dark; --line: #d4dbe0; --soft: #f4f6f7; --text: #1c2529; }
@@ -77,10 +92,31 @@ def _exporter() -> Any:  # noqa: ANN401 (nbconvert has no types)
     """Return nbconvert's exporter of bodies, with sanitising on."""
     from nbconvert.exporters import HTMLExporter  # noqa: PLC0415 (takes a second)
 
-    return HTMLExporter(  # type: ignore[no-untyped-call]
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         template_name="basic",
         sanitize_html=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
         exclude_anchor_links=True,
     )
+    exporter.register_filter("clean_html", _clean)  # type: ignore[no-untyped-call]
+    return exporter
+
+
+def _clean(html: str) -> str:
+    """Return *html* with the tags and attributes alone that cannot do anything.
+
+    nbconvert's own filter leaves out headings and paragraphs.
+    """
+    return str(
+        bleach.clean(
+            html, tags=TAGS, attributes=_may_stay, protocols=PROTOCOLS, strip=True
+        )
+    )
+
+
+def _may_stay(tag: str, name: str, value: str) -> bool:
+    """Return whether an attribute may stay; pictures come from the notebook alone."""
+    if tag == "img" and name == "src":
+        return value.startswith("data:image/")
+    return name in ATTRIBUTES.get(tag, ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "environment", "kill_all", "processes_of", "supervise"]
 
 LOOK_SECONDS = 0.1
-MEMORY_SECONDS = 0.5
+WEIGH_SECONDS = 0.5
 KILL_SECONDS = 5.0
 
 MARK = "ROUNDS_JOB"
@@ -51,6 +52,8 @@ class Limits:
     seconds: float
     memory_bytes: int
     cpus: int = 1
+    free_bytes: int = 0
+    """What must stay free on the disk."""
 
 
 def environment(folder: Path, cpus: int) -> dict[str, str]:
@@ -110,8 +113,13 @@ def supervise(
     """
     process = _start(folder, limits)
     lines = _Lines(folder / "progress.jsonl")
+
+    def look() -> bool:
+        on_lines(lines.new())
+        return wanted()
+
     try:
-        fault = _watch(process, limits, lambda: on_lines(lines.new()), wanted)
+        fault = _watch(process, folder, limits, look)
     finally:
         kill_all(folder)
         process.wait()
@@ -136,26 +144,35 @@ def _start(folder: Path, limits: Limits) -> subprocess.Popen[bytes]:
 
 def _watch(
     process: subprocess.Popen[bytes],
+    folder: Path,
     limits: Limits,
-    look: Callable[[], None],
-    wanted: Callable[[], bool],
+    look: Callable[[], bool],
 ) -> Fault | None:
     """Look on until *process* ends by itself, or has to be ended."""
     ends = time.monotonic() + limits.seconds
-    weigh = time.monotonic() + MEMORY_SECONDS
+    weigh = time.monotonic() + WEIGH_SECONDS
     while process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(LOOK_SECONDS)
-        look()
-        if not wanted():
+        if not look():
             return Fault("cancelled", "It was cancelled.")
         if time.monotonic() > ends:
             return Fault("deadline", f"It took longer than {limits.seconds:g} s.")
         if time.monotonic() > weigh:
-            weigh = time.monotonic() + MEMORY_SECONDS
-            if _memory(process.pid) > limits.memory_bytes:
-                most = limits.memory_bytes / 2**30
-                return Fault("memory", f"It took more than {most:.3g} GiB of memory.")
+            weigh = time.monotonic() + WEIGH_SECONDS
+            fault = _too_much(process.pid, folder, limits)
+            if fault is not None:
+                return fault
+    return None
+
+
+def _too_much(pid: int, folder: Path, limits: Limits) -> Fault | None:
+    """Return the fault of a run that takes more memory or disk than there is for it."""
+    if _memory(pid) > limits.memory_bytes:
+        most = limits.memory_bytes / 2**30
+        return Fault("memory", f"It took more than {most:.3g} GiB of memory.")
+    if shutil.disk_usage(folder).free < limits.free_bytes:
+        return Fault("disk", "The disk of the runs is full.")
     return None
 
 

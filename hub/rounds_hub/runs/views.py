@@ -42,6 +42,8 @@ class RunView(BaseModel):
     progress: dict[str, Any]
     results: dict[str, Any]
     error: dict[str, Any]
+    device: str
+    """Where it was computed: ``cpu`` or ``gpu``."""
     revision: int
     created_at: datetime
     started_at: datetime | None

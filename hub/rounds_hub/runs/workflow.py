@@ -21,6 +21,7 @@ from rounds_hub.runs.models import Run
 from rounds_hub.runs.results import keep_results
 from rounds_hub.runs.states import Attempt, move, run_folder
 from rounds_hub.runs.supervise import kill_all, supervise
+from rounds_kernels.device import gpu_available
 from rounds_kernels.errors import KernelError
 
 if TYPE_CHECKING:
@@ -91,9 +92,13 @@ class RunWork:
         return {"state": state}
 
     def _prepare(self, attempt: Attempt) -> Said:
-        now = utc_now()
+        begun = {
+            "started_at": utc_now(),
+            "progress": {},
+            "device": "gpu" if gpu_available() else "cpu",
+        }
         with self._house.sessions.begin() as session:
-            if not move(session, attempt, "running", started_at=now, progress={}):
+            if not move(session, attempt, "running", **begun):
                 return _gone()
             run = session.get(Run, attempt.run_id)
         if run is None:
