@@ -163,7 +163,7 @@ class Run:
         RunTimeoutError
             If it still goes on after *timeout* seconds; it goes on in the house.
         """
-        steps = steps_progress(self.template or "Run")
+        steps = steps_progress(self.template or self.refresh().template)
         until = None if timeout is None else time.monotonic() + timeout
         pause = FIRST_PAUSE
         try:

@@ -231,13 +231,12 @@ class Browser:
         page.goto(url)
         return page
 
-    def run_all(self, page: Page, cells: int) -> None:
-        """Run the first *cells* cells, one after the other."""
-        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
-        page.locator(".jp-CodeCell .cm-content").first.click()
-        for _ in range(cells):
-            page.keyboard.press("Shift+Enter")
-            page.wait_for_timeout(300)
+    def run_all(self, page: Page) -> None:
+        """Run every cell, once the kernel is there."""
+        idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
+        page.wait_for_selector(idle, timeout=90_000, state="attached")
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
 
 @pytest.fixture

@@ -25,7 +25,9 @@ chest = phantoms.thorax(Grid((40, 96, 96), (7.0, 4.0, 4.0)))
 mask = chest.masks["lungs"]
 """
 PLANES = 'shown = view(chest.volume, overlay=mask, title="Chest")\nshown'
-RENDERED = 'view(chest.volume, engine="itk")'
+ITK = 'shown = view(chest.volume, engine="itk")\nshown.mode = "z"\nshown'
+"""One plane: rendering takes minutes where there is no graphics card."""
+
 PLACES = [
     pytest.param("lab/tree/", id="JupyterLab"),
     pytest.param("notebooks/", id="Notebook"),
@@ -36,22 +38,24 @@ def run(jupyter: Jupyter, browser: Browser, place: str, *cells: str) -> Page:
     """Open a notebook of *cells* at *place* and run it."""
     jupyter.write("chest.ipynb", *cells)
     page = browser.open(f"{jupyter.url}{place}chest.ipynb?token={jupyter.token}")
-    browser.run_all(page, len(cells))
+    browser.run_all(page)
     return page
 
 
-def drawn(canvas: Locator) -> bool:
-    """Return whether the picture is dark with something grey in it."""
-    png = canvas.screenshot(timeout=180_000)
+def drawn(shown: Locator) -> bool:
+    """Return whether the middle of the picture is dark with something grey in it."""
+    png = shown.screenshot(timeout=120_000)
     grey = np.asarray(Image.open(io.BytesIO(png)).convert("L"), np.float64)
-    return bool((grey < 40).mean() > 0.2 and (grey > 90).mean() > 0.02)
+    rows, columns = grey.shape
+    middle = grey[rows // 5 : rows * 4 // 5, columns // 2 : columns * 4 // 5]
+    return bool((middle < 40).mean() > 0.1 and (middle > 90).mean() > 0.05)
 
 
-def wait_until_drawn(canvas: Locator, seconds: float = 240) -> None:
+def wait_until_drawn(shown: Locator, seconds: float = 120) -> None:
     """Wait for the picture; a machine without a graphics card takes its time."""
-    canvas.wait_for(timeout=seconds * 1000)
+    shown.wait_for(timeout=seconds * 1000)
     until = time.monotonic() + seconds
-    while not drawn(canvas):
+    while not drawn(shown):
         assert time.monotonic() < until, "the picture stayed empty"
         time.sleep(1)
 
@@ -66,11 +70,12 @@ def test_three_planes_are_drawn_without_the_internet(
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_volume_is_rendered_without_the_internet(
+def test_itkwidgets_draw_without_the_internet(
     jupyter: Jupyter, browser: Browser, place: str
 ) -> None:
-    page = run(jupyter, browser, place, PHANTOM, RENDERED)
-    wait_until_drawn(page.locator(".jp-OutputArea canvas").last)
+    page = run(jupyter, browser, place, PHANTOM, ITK)
+    page.locator(".jp-OutputArea canvas").first.wait_for(timeout=120_000)
+    wait_until_drawn(page.locator(".jp-OutputArea-output").last)
     assert (browser.elsewhere, browser.complaints) == ([], [])
 
 
@@ -89,7 +94,8 @@ def test_a_click_and_a_slider_meet_at_one_place(
         arg=before,
     )
     slider = page.locator(".jupyter-widgets [role=slider]").first
-    assert float(slider.get_attribute("aria-valuenow") or 0) < 30
+    patients_right = float(slider.get_attribute("aria-valuenow") or 0)
+    assert patients_right > 52  # the left of the picture, as radiologists hang it
 
 
 def test_nobody_is_asked_about_news(jupyter: Jupyter, browser: Browser) -> None:
