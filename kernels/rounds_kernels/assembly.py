@@ -45,6 +45,11 @@ def grid_of(group: Group) -> Grid:
     """Return the geometry of a stack from its pictures' positions."""
     first = group.planes[0]
     remarks = list(group.remarks)
+    if "MOSAIC" in first.attributes.get("ImageType", ()):
+        remarks.append(
+            "Each picture is a mosaic of many slices: nothing can be measured on it. "
+            "Ask for the series as separate slices."
+        )
     if first.spacing_remark:
         remarks.append(first.spacing_remark)
     if group.places is None or first.orientation is None or first.position is None:

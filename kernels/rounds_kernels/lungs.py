@@ -69,8 +69,11 @@ def lung_labels(
     labels = xp.zeros(lungs.shape, dtype=xp.uint8)
     size = shapes.box(closing_mm, spacing)
     for side in (1, 2):
-        whole = shapes.filled_slices(shapes.closed(sides == side, size)) & body
-        labels[whole & (labels == 0) & ((sides == 0) | (sides == side))] = side
+        mask = sides == side
+        near = shapes.bounds(mask, size)
+        whole = shapes.filled_slices(shapes.closed(mask[near], size)) & body[near]
+        free = (labels[near] == 0) & ((sides[near] == 0) | mask[near])
+        labels[near] = xp.where(whole & free, xp.uint8(side), labels[near])
     return labels
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from pydicom import dcmread
+from scipy import ndimage
 
 from rounds_kernels import morphology, phantoms
 from rounds_kernels.brain import brain_mask, icosphere
@@ -267,6 +268,25 @@ def test_closing_closes_what_is_narrower(xp: ModuleType) -> None:
     mask = xp.ones((3, 9, 9), dtype=bool)
     mask[:, 4, :] = False
     assert bool(morphology.closed(mask, (1, 3, 3)).all())
+
+
+@pytest.mark.parametrize("size", [(1, 1, 1), (3, 1, 5), (5, 7, 9), (11, 3, 1)])
+def test_boxes_grow_and_shrink_as_scipys(size: tuple[int, ...]) -> None:
+    mask = np.random.default_rng(8).random((9, 12, 15)) < 0.2
+    grown = ndimage.maximum_filter(mask, size, mode="nearest")
+    shrunk = ndimage.minimum_filter(~mask, size, mode="nearest")
+    assert np.array_equal(morphology.dilated(mask, size), grown)
+    assert np.array_equal(morphology.eroded(~mask, size), shrunk)
+
+
+def test_the_box_around_a_mask_has_a_margin(xp: ModuleType) -> None:
+    mask = xp.zeros((9, 9, 9), dtype=bool)
+    mask[4, 2:5, 0] = True
+    assert morphology.bounds(mask, (1, 1, 2)) == (
+        slice(3, 6),
+        slice(1, 6),
+        slice(0, 3),
+    )
 
 
 def test_opening_removes_what_is_thinner(xp: ModuleType) -> None:

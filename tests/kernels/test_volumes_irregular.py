@@ -111,6 +111,11 @@ def test_mixed_sizes_are_parted(series: Series) -> None:
     assert "(2) axial, 1 picture of 16 x 64" in remarks_of(series)
 
 
+def test_a_mosaic_is_named(series: Series) -> None:
+    series[0].ImageType = ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
+    assert "mosaic of many slices" in remarks_of(series[:1])
+
+
 def test_mixed_units_are_parted(series: Series) -> None:
     series[0].RescaleType = "HU_MOD"
     assert len(read_stacks(series)) == 2
