@@ -17,6 +17,8 @@ FRAME_STARTS = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
 ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 JPEG = b"\xff\xd8\xff"
 JPEG_2000 = b"\xff\x4f\xff\x51"
+JP2 = b"\x00\x00\x00\x0cjP  "
+"""Some writers put the whole file format around the codestream (T.800, I.5.1)."""
 
 
 def size_of(data: Bytes, start: int, length: int) -> tuple[int, int] | None:
@@ -32,11 +34,27 @@ def size_of(data: Bytes, start: int, length: int) -> tuple[int, int] | None:
     (64, 128)
     """
     head = data[start : start + min(length, HEAD)]
+    if head.startswith(JP2):
+        head = head[_past_boxes(head) :]
     if head.startswith(JPEG_2000):
         return _jpeg_2000(head)
     if head.startswith(JPEG):
         return _jpeg(head)
     return None
+
+
+def _past_boxes(head: bytes) -> int:
+    """Return where the codestream in the boxes of a JP2 file begins (T.800, I.4)."""
+    position = 0
+    for _ in range(MOST_MARKERS):
+        box = head[position : position + 8]
+        length = int.from_bytes(box[:4], "big")
+        if box[4:] == b"jp2c":
+            return position + (16 if length == 1 else 8)
+        if length < len(box):
+            break
+        position += length
+    return len(head)
 
 
 def _jpeg_2000(head: bytes) -> tuple[int, int] | None:

@@ -229,14 +229,10 @@ def _own_window(key: str, volume: Volume) -> tuple[float, float]:
 def _tile(modality: str) -> npt.NDArray[np.uint8]:
     """Return a dark tile with the kind of object, for what has no picture."""
     tile = Image.new("L", (THUMBNAIL, THUMBNAIL), 24)
-    draw = ImageDraw.Draw(tile)
-    draw.text(
-        (THUMBNAIL / 2, THUMBNAIL / 2),
-        modality or "DICOM",
-        fill=150,
-        anchor="mm",
-        font_size=THUMBNAIL / 5,
-    )
+    said = modality or "DICOM"
+    middle = (THUMBNAIL / 2, THUMBNAIL / 2)
+    letters = min(THUMBNAIL / 5, 1.3 * THUMBNAIL / len(said))
+    ImageDraw.Draw(tile).text(middle, said, fill=150, anchor="mm", font_size=letters)
     return np.asarray(tile)
 
 
