@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from rounds_hub.archive.sources import Found, Listing
     from rounds_hub.house import House
 
-__all__ = ["Plan", "Problem", "Progress", "Summary", "check_modality", "import_listing"]
+__all__ = [
+    "MODALITIES",
+    "Plan",
+    "Problem",
+    "Progress",
+    "Summary",
+    "check_modality",
+    "import_listing",
+]
 
 BATCH_FILES = 250
 BATCH_BYTES = 256 * 2**20

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 from pydicom import Dataset, dcmread
 
 from rounds_hub.archive.reading import get_series, instances_of
-from rounds_hub.archive.volumes import open_stacks
+from rounds_hub.archive.volumes import stacks_of
 from rounds_hub.errors import HubError, InvalidError
-from rounds_kernels.pictures import resize
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rounds_hub.house import House
     from rounds_kernels.volumes import Volume
 
-__all__ = ["COLOURS", "Laid", "laid_on", "over", "source_of"]
+__all__ = ["COLOURS", "Laid", "laid_on", "over", "scaled", "source_of"]
 
 COLOURS: npt.NDArray[np.uint8] = np.array(
     [
@@ -80,7 +80,7 @@ def laid_on(
     _refuse_large(house, series)
     instance = instances_of(house, principal, series.uid)[0]
     try:
-        volume = open_stacks(house, principal, source.uid)[0]
+        volume = stacks_of(house, principal, source)[0]
     except HubError:
         return None  # the source cannot be read; the segmentation is shown by itself
     labels = _labels(instance, volume, source.content_hash)
@@ -117,6 +117,23 @@ def _labels(
         return _KEPT[key]
 
 
+def scaled(
+    picture: npt.NDArray[np.uint8], shape: tuple[int, ...]
+) -> npt.NDArray[np.uint8]:
+    """Return *picture* in another size: means where it shrinks, linear where it grows.
+
+    Examples
+    --------
+    >>> scaled(np.array([[0, 100], [100, 200]], np.uint8), (1, 1)).tolist()
+    [[100]]
+    """
+    if picture.shape[:2] == shape[:2]:
+        return picture
+    rows, columns = shape[:2]
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    return np.asarray(image.resize((columns, rows), Image.Resampling.BILINEAR))
+
+
 def _spread(read: Dataset) -> Dataset:
     """Give each frame the functional groups that all share (PS3.3, C.7.6.16.1.1)."""
     shared = read.get("SharedFunctionalGroupsSequence") or [Dataset()]
@@ -147,7 +164,7 @@ def over(
     coloured = np.repeat(picture[..., None], 3, 2) if picture.ndim == 2 else picture  # noqa: PLR2004
     shown = coloured.astype(np.float32)
     for number in np.unique(labels[labels > 0]):
-        mask = resize((labels == number).astype(np.uint8) * 255, *picture.shape[:2])
+        mask = scaled((labels == number).astype(np.uint8) * 255, picture.shape[:2])
         weight = (mask[..., None] / np.float32(255)) * OPACITY
         colour = COLOURS[(int(number) - 1) % len(COLOURS)].astype(np.float32)
         shown = shown * (1 - weight) + colour * weight

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from rounds_hub.archive import overlays
 from rounds_hub.archive.reading import get_series, instances_of
-from rounds_hub.archive.volumes import cached, open_stacks
+from rounds_hub.archive.volumes import cached, stacks_of
 from rounds_hub.errors import InvalidError, NotFoundError
 from rounds_kernels import pictures
 from rounds_kernels.errors import KernelError
@@ -109,7 +109,7 @@ def frame_picture(
     laid = overlays.laid_on(house, principal, series, source) if source else None
     if laid is not None:
         return _png(_overlaid(laid, number, asked))
-    stacks = open_stacks(house, principal, series_uid)
+    stacks = stacks_of(house, principal, series)
     stack, left = _place(stacks, number, asked)
     key = f"{series.content_hash} {stack}"
     return _png(_drawn(stacks[stack], left, asked, key))
@@ -208,13 +208,19 @@ def _drawn(
     volume: Volume, number: int, asked: Asked, key: str
 ) -> npt.NDArray[np.uint8]:
     """Return slice *number* of *volume*, windowed, in right proportions."""
-    window = asked.window or _own_window(key, volume)
-    shown = pictures.Shown(asked.size, axis_of(volume, asked.axis), window)
+    axis = axis_of(volume, asked.axis)
     try:
-        return pictures.frame(volume, number, shown)
+        cut = pictures.plane(volume, number, axis)
     except IndexError as error:
         kind = "frame"
         raise NotFoundError(kind, str(number)) from error
+    window = asked.window or _own_window(key, volume)
+    drawn = pictures.to_picture(cut, *window, inverted=volume.inverted)
+    down, across = (step for at, step in enumerate(volume.spacing) if at != axis)
+    high, wide = drawn.shape[0] * down, drawn.shape[1] * across
+    scale = asked.size / max(high, wide)
+    shape = (max(1, round(high * scale)), max(1, round(wide * scale)))
+    return overlays.scaled(drawn, shape)
 
 
 def _own_window(key: str, volume: Volume) -> tuple[float, float]:
@@ -240,7 +246,7 @@ def _png(picture: npt.NDArray[np.uint8]) -> bytes:
     """Return *picture* as a PNG, packed fast rather than small."""
     written = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(
-        written, "PNG", compress_level=3
+        written, "PNG", compress_level=1
     )
     return written.getvalue()
 

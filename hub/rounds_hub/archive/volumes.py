@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rounds_hub.house import House
     from rounds_kernels.volumes import Volume
 
-__all__ = ["cached", "open_stacks", "stack_folders", "volume_folder"]
+__all__ = ["cached", "open_stacks", "stack_folders", "stacks_of", "volume_folder"]
 
 ARRAY, HEADER, STACKS = "volume.npy", "volume.json", "stacks"
 BYTES_OF_A_VOXEL = 4
@@ -64,7 +64,11 @@ def volume_folder(house: House, principal: Principal, series_uid: str) -> Path:
     NoSpaceError
         If the disk would be filled.
     """
-    series = get_series(house, principal, series_uid)
+    return _folder(house, principal, get_series(house, principal, series_uid))
+
+
+def _folder(house: House, principal: Principal, series: SeriesRecord) -> Path:
+    """Return the folder of the volume of a series that *principal* was shown."""
     folder = _root(house) / series.content_hash
     with _lock(folder):
         if _whole(folder):
@@ -73,7 +77,7 @@ def volume_folder(house: House, principal: Principal, series_uid: str) -> Path:
         if not series.rows:
             msg = f"A series of {series.modality or 'this kind'} has no pictures."
             raise InvalidError(msg)
-        every = instances_of(house, principal, series_uid)
+        every = instances_of(house, principal, series.uid)
         if content_hash(one.sha256 for one in every) != series.content_hash:
             msg = "The series is just growing. Ask again in a moment."
             raise BusyError(msg)
@@ -96,10 +100,20 @@ def open_stacks(
 
     Errors are those of :func:`volume_folder`.
     """
+    return stacks_of(house, principal, get_series(house, principal, series_uid))
+
+
+def stacks_of(
+    house: House, principal: Principal, series: SeriesRecord
+) -> tuple[Volume, ...]:
+    """Return the volumes of a series that *principal* was shown a moment ago.
+
+    Errors are those of :func:`volume_folder`.
+    """
     for _ in range(2):
-        folder, *further = stack_folders(house, principal, series_uid)
+        folder = _folder(house, principal, series)
         try:
-            return tuple(open_volume(one) for one in (folder, *further))
+            return tuple(open_volume(one) for one in _with_further(folder))
         except VolumeFormatError:  # of another version, damaged, or just evicted
             with _lock(folder):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -112,7 +126,11 @@ def stack_folders(house: House, principal: Principal, series_uid: str) -> list[P
 
     Errors are those of :func:`volume_folder`.
     """
-    folder = volume_folder(house, principal, series_uid)
+    return _with_further(volume_folder(house, principal, series_uid))
+
+
+def _with_further(folder: Path) -> list[Path]:
+    """Return *folder* and the folders of the further stacks, in order."""
     further = (folder / STACKS).glob("*") if (folder / STACKS).is_dir() else ()
     return [folder, *sorted(further, key=lambda path: int(path.name))]
 
