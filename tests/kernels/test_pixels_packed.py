@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,14 @@ def test_a_decoder_that_comes_to_an_end_takes_nobody_with_it(
     isolated._running[0].kill()  # noqa: SLF001 - as a damaged frame would
     isolated._running[0].wait()  # noqa: SLF001
     assert np.array_equal(isolated.decode(dataset, 0)[0], expected)
+
+
+def test_many_threads_are_served_in_turn(shared_data: Path) -> None:
+    dataset = lossless_jpeg(shared_data)
+    expected, _ = isolated.decode(dataset, 0)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: isolated.decode(dataset, 0)[0], range(8)))
+    assert all(np.array_equal(one, expected) for one in found)
 
 
 def test_garbled_jpeg_is_refused_in_words(shared_data: Path) -> None:
