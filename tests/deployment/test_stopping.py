@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import psutil
@@ -36,16 +35,20 @@ def test_ctrl_c_leaves_no_process(data: Path) -> None:
     assert [process for process in started if process.is_running()] == []
 
 
-def test_a_second_start_is_quick_and_knows_everybody(data: Path) -> None:
+def test_a_second_start_knows_everybody(data: Path) -> None:
     with demo_house(data, "--no-samples") as first:
         passwords = first.accounts
-    started = time.monotonic()
     with demo_house(data, "--no-samples") as second:
-        took = time.monotonic() - started
         assert second.accounts == passwords
-        with second.visitor("doctor") as doctor:
-            assert doctor.api("me")["name"] == "doctor"
-    assert took < 15  # 5 on a quiet machine; CI shares its two cores
+
+
+def test_a_second_start_is_quick(data: Path) -> None:
+    with demo_house(data, "--no-samples") as demo:
+        house = [psutil.Process(demo.process.pid), *below(demo.process.pid)]
+        busy = sum(sum(process.cpu_times()[:2]) for process in house)
+    # 3 to 4 s of the processor, hardly anything at the same time as another; seconds
+    # by the clock would measure what else the machine does.
+    assert busy < 8
 
 
 def test_a_killed_house_leaves_nothing_that_blocks_the_next(data: Path) -> None:

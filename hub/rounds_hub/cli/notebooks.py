@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rounds_hub.cli.visitor import Visitor
 
 __all__ = ["Kernel", "code_cells"]
+
+_CLOSE_SECONDS = 5.0
 
 
 def code_cells(visitor: Visitor, path: str) -> list[str]:
@@ -75,6 +78,14 @@ class Kernel:
             return [await _execute(socket, source) for source in cells]
         finally:
             socket.close()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(_closed(socket), _CLOSE_SECONDS)
+
+
+async def _closed(socket: WebSocketClientConnection) -> None:
+    """Return when the other side has closed *socket* as well."""
+    while await socket.read_message() is not None:
+        pass
 
 
 async def _execute(socket: WebSocketClientConnection, source: str) -> str:
