@@ -152,7 +152,7 @@ class WorkerProcess:
         self.house = house
         self.log = folder / "worker.log"
         self._config = folder / "config.py"
-        kept = ("data_dir", "template_dirs", "run_seconds", "run_memory_bytes")
+        kept = ("data_dir", "database_url", "template_dirs", "run_seconds")
         said = {name: getattr(house.settings, name) for name in kept}
         lines = [f"c.Rounds.{name} = {value!r}" for name, value in said.items()]
         lines.append("c.Rounds.free_space_bytes = 1048576")

@@ -147,6 +147,18 @@ def test_a_run_is_answered_measured_and_repeated_at_once(
 
 
 @pytest.mark.usefixtures("worker")
+def test_a_mask_that_lacks_one_of_its_parts_is_stored_all_the_same(
+    house: House, doctor: Principal, shelf: Shelf, ball: str
+) -> None:
+    whole = "job.segmentation('balls', mask)"
+    cells = (*BALL[:2], whole, *BALL[3:])
+    asked = on(trial(shelf, "whole", *cells, outputs=OUTPUTS), ball)
+    run = wait_for(house, service.ask(house, doctor, asked))
+    assert run.state == "done", run.error
+    assert set(stored_of(house, run.id)) == {"SEG", "SR"}
+
+
+@pytest.mark.usefixtures("worker")
 def test_a_failing_cell_is_shown_and_the_run_may_be_tried_again(
     house: House, doctor: Principal, shelf: Shelf, ball: str
 ) -> None:
