@@ -147,6 +147,20 @@ def _write_new(target: Path, text: str) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
         with suppress(FileExistsError):
-            target.hardlink_to(name)
+            _name(Path(name), target)
     finally:
         Path(name).unlink()
+
+
+def _name(written: Path, target: Path) -> None:
+    """Give the whole file its name, unless that is taken.
+
+    A link does so in one step; some network folders have no links, there it is copied.
+    """
+    try:
+        target.hardlink_to(written)
+    except FileExistsError:
+        raise
+    except OSError:
+        with target.open("xb") as file:
+            file.write(written.read_bytes())

@@ -114,6 +114,22 @@ class Jupyter:
             f"{self.url}{path}", params=params, headers=headers, timeout=60
         )
 
+    def wait_for_kernel(self) -> None:
+        """Wait until every kernel is idle, and there is one."""
+        for _ in range(300):
+            kernels = self.get("api/kernels").json()
+            if kernels and {one["execution_state"] for one in kernels} == {"idle"}:
+                return
+            time.sleep(0.2)
+        pytest.fail(f"No kernel got ready: {kernels}")
+
+    def end_sessions(self) -> None:
+        """End every kernel."""
+        headers = {"Authorization": f"token {self.token}"}
+        for session in self.get("api/sessions").json():
+            place = f"{self.url}api/sessions/{session['id']}"
+            httpx.delete(place, headers=headers, timeout=60)
+
     def write(self, name: str, *cells: str) -> None:
         """Write a notebook of *cells* into the home."""
         made: list[dict[str, object]] = [
@@ -210,13 +226,14 @@ class Browser:
     """A browser, and every request that it made to somewhere else."""
 
     context: BrowserContext
-    own: tuple[str, ...]
+    jupyter: Jupyter
     elsewhere: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
     def note(self, request: Request) -> None:
         """Keep the address of *request* if it leaves the server."""
-        if not request.url.startswith((*self.own, "blob:", "data:")):
+        own = (self.jupyter.url, self.jupyter.url.replace("http", "ws", 1))
+        if not request.url.startswith((*own, "blob:", "data:")):
             self.elsewhere.append(request.url)
 
     def hear(self, error: Error) -> None:
@@ -232,9 +249,10 @@ class Browser:
         return page
 
     def run_all(self, page: Page) -> None:
-        """Run every cell, once the kernel is there."""
-        idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
-        page.wait_for_selector(idle, timeout=90_000, state="attached")
+        """Run every cell, once the kernel is there and the page knows it."""
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+        self.jupyter.wait_for_kernel()
+        page.wait_for_timeout(1000)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
@@ -249,11 +267,11 @@ def browser(chromium: str, jupyter: Jupyter, tmp_path: Path) -> Iterator[Browser
             args=FLAGS,
             viewport={"width": 1280, "height": 1100},
         )
-        own = (jupyter.url, jupyter.url.replace("http", "ws", 1))
-        opened = Browser(context, own)
+        opened = Browser(context, jupyter)
         context.on("request", opened.note)
         yield opened
         context.close()
+        jupyter.end_sessions()
 
 
 class SignInByToken:

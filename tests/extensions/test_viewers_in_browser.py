@@ -12,7 +12,7 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
-    from tests.extensions.conftest import Browser, Jupyter
+    from tests.extensions.conftest import Browser, Jupyter, ServedHouse
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -102,3 +102,14 @@ def test_nobody_is_asked_about_news(jupyter: Jupyter, browser: Browser) -> None:
     page = run(jupyter, browser, "lab/tree/", "1 + 1")
     page.wait_for_timeout(3000)
     assert page.get_by_text("Would you like to").count() == 0
+
+
+def test_a_case_opens_in_a_notebook_and_is_drawn(
+    jupyter: Jupyter, browser: Browser, served_house: ServedHouse
+) -> None:
+    address = f"{jupyter.url}rounds/open?case={served_house.chest}"
+    page = browser.open(f"{address}&token={jupyter.token}")
+    browser.run_all(page)
+    wait_until_drawn(page.locator(".jp-OutputArea canvas").first)
+    assert page.get_by_alt_text("Thumbnail of Emphysema").is_visible()
+    assert (browser.elsewhere, browser.complaints) == ([], [])
