@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -183,3 +184,22 @@ def test_the_log_names_no_password(demo: DemoHouse) -> None:
 def test_the_house_is_one_process_tree(demo: DemoHouse) -> None:
     house = psutil.Process(demo.process.pid)
     assert os.getpid() == house.ppid()
+
+
+def test_a_class_that_starts_at_once_all_gets_its_servers(demo: DemoHouse) -> None:
+    def start(name: str) -> str:
+        with demo.visitor(name) as visitor:
+            return visitor.open_in_server("lab", {})
+
+    with ThreadPoolExecutor() as pool:
+        ended = list(pool.map(start, demo.accounts))
+    assert ended == ["lab"] * len(demo.accounts)
+
+
+def test_guessing_passwords_is_slowed_down(demo: DemoHouse) -> None:
+    with Visitor(demo.url, "guessed") as visitor:
+        for _ in range(10):
+            with pytest.raises(ForbiddenError, match="403"):
+                visitor.sign_in("a guess")
+        with pytest.raises(ForbiddenError, match="429"):
+            visitor.sign_in("a guess")

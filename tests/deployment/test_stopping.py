@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+import httpx
 import psutil
 import pytest
 
@@ -59,3 +64,19 @@ def test_a_killed_house_leaves_nothing_that_blocks_the_next(data: Path) -> None:
     assert [process.cmdline() for process in alive if process.is_running()] == []
     with demo_house(data, "--no-samples") as second, second.visitor("doctor") as doctor:
         assert doctor.api("me")["name"] == "doctor"
+
+
+def test_a_house_from_its_configuration_answers(tmp_path: Path) -> None:
+    file = tmp_path / "settings.py"
+    file.write_text("c.Deployment.port = 0\nc.Rounds.gateway_port = 0\n")
+    command = [sys.executable, "-m", "rounds_hub.cli", "up", "--json"]
+    with subprocess.Popen(
+        [*command, "--config", str(file), "--data", str(tmp_path / "house")],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as house:
+        assert house.stdout is not None
+        said = json.loads(house.stdout.readline())
+        answer = httpx.get(f"{said['url']}services/rounds/api/health")
+        house.send_signal(signal.SIGINT)
+        assert (answer.status_code, said["accounts"], house.wait(60)) == (200, {}, 0)
