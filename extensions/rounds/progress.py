@@ -100,10 +100,12 @@ def _bar(name: str, total: int) -> Iterator[Bytes]:
     )
     said = ipywidgets.HTML()
     box = ipywidgets.HBox([bar, said])
-    display(box)  # type: ignore[no-untyped-call] # IPython's
+    shown: Any = display(box, display_id=True)  # type: ignore[no-untyped-call] # IPython's
     try:
         yield _Throttled(lambda arrived: _move(bar, said, arrived))
     finally:
+        # Else a saved notebook keeps a bar that is gone.
+        shown.update({"text/plain": ""}, raw=True)
         box.close()
         bar.close()
         said.close()
