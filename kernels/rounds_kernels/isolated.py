@@ -47,6 +47,18 @@ _DESCRIBED: Final = (
 _KEPT: Final = ("PATH", "LD_LIBRARY_PATH", "LANG")
 _turn = threading.Lock()
 _running: list[subprocess.Popen[bytes]] = []
+_inherited: list[subprocess.Popen[bytes]] = []
+
+
+def _forget() -> None:
+    """Leave the process to the parent after a fork: two askers would mix answers."""
+    global _turn  # noqa: PLW0603 - a lock that another thread held would never open
+    _turn = threading.Lock()
+    _inherited.extend(_running)
+    _running.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def decode(dataset: Dataset, index: int) -> tuple[npt.NDArray[Any], str]:
@@ -100,7 +112,7 @@ def _process() -> subprocess.Popen[bytes]:
     if not _running:
         _running.append(
             subprocess.Popen(
-                [sys.executable, "-m", "rounds_kernels.isolated_decoder"],
+                [sys.executable, "-P", "-m", "rounds_kernels.isolated_decoder"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

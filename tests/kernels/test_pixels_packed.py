@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
@@ -119,6 +120,18 @@ def test_a_decoder_that_comes_to_an_end_takes_nobody_with_it(
     isolated._running[0].kill()  # noqa: SLF001 - as a damaged frame would
     isolated._running[0].wait()  # noqa: SLF001
     assert np.array_equal(isolated.decode(dataset, 0)[0], expected)
+
+
+def test_a_forked_process_asks_a_decoder_of_its_own(shared_data: Path) -> None:
+    dataset = lossless_jpeg(shared_data)
+    expected, _ = isolated.decode(dataset, 0)
+    child = os.fork()
+    if child == 0:
+        same = np.array_equal(isolated.decode(dataset, 0)[0], expected)
+        isolated._end()  # noqa: SLF001 - this process ends without its exit handlers
+        os._exit(0 if same else 1)
+    assert np.array_equal(isolated.decode(dataset, 0)[0], expected)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_many_threads_are_served_in_turn(shared_data: Path) -> None:
