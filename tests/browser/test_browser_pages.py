@@ -66,8 +66,21 @@ def test_a_facet_narrows_at_once_and_keeps_the_focus(visit: Visit) -> None:
     expect(page.locator("a.hit b", has_text="Headache")).to_have_count(0)
     expect(page.locator("a.hit b", has_text="Shadow")).to_have_count(1)
     expect(page.get_by_role("checkbox", name=re.compile("CT"))).to_be_focused()
-    page.go_back()
+    page.keyboard.press("Space")
     expect(page.locator("a.hit b", has_text="Headache")).to_have_count(1)
+    expect(page.get_by_role("checkbox", name=re.compile("CT"))).to_be_visible()
+    page.go_back()
+    expect(page.locator("a.hit b", has_text="Headache")).to_have_count(0)
+
+
+def test_what_narrows_is_folded_on_a_small_screen_until_opened(visit: Visit) -> None:
+    page = visit("student", "cases", **SMALL)
+    choice = page.get_by_role("checkbox", name=re.compile("CT"))
+    expect(choice).to_be_hidden()
+    page.get_by_text("Narrow down").click()
+    choice.check()
+    expect(page).to_have_url(re.compile("modality=CT"))
+    expect(choice).to_be_visible()
 
 
 def test_a_picture_is_searched_for_by_choosing_it(visit: Visit, chest: str) -> None:
@@ -83,6 +96,20 @@ def test_a_picture_is_searched_for_by_choosing_it(visit: Visit, chest: str) -> N
     page.locator("#picture").set_input_files(picture)  # type: ignore[arg-type] # a payload
     expect(page.locator("a.hit").first).to_contain_text("Shadow in the lung")
     expect(page.locator("a.hit .why").first).to_contain_text("picture 1")
+    page.get_by_role("checkbox", name=re.compile("CT")).check()
+    expect(page.get_by_role("link", name="Remove CT")).to_be_visible()
+    expect(page.get_by_role("link", name="Remove slice.png")).to_be_visible()
+    expect(page.locator("a.hit").first).to_contain_text("Shadow in the lung")
+
+
+def test_a_picture_is_chosen_by_keyboard(visit: Visit) -> None:
+    page = visit("student", "about")
+    # Chromium has to know before the page is there that choosers are told of.
+    page.on("filechooser", lambda chooser: chooser.set_files([]))
+    page.goto("cases")
+    page.get_by_role("button", name="Search by picture").focus()
+    with page.expect_file_chooser():
+        page.keyboard.press("Enter")
 
 
 def test_h_shows_what_is_hidden_and_hides_it_again(visit: Visit, chest: str) -> None:
@@ -139,10 +166,11 @@ def test_the_theme_follows_the_system_until_one_is_chosen(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 def test_nothing_is_wider_than_a_small_screen(
-    visit: Visit, chest: str, path: str
+    visit: Visit, chest: str, path: str, locale: str
 ) -> None:
-    page = visit("teacher", path.format(chest=chest), **SMALL)
+    page = visit("teacher", path.format(chest=chest), locale=locale, **SMALL)
     page.wait_for_load_state("networkidle")
     wider = (
         "document.documentElement.scrollWidth > document.documentElement.clientWidth"

@@ -1,11 +1,20 @@
 /** Menus are <details>: close them by Escape, by a click elsewhere, by leaving. */
 
-/** What narrows a search down is folded where it would fill the whole screen. */
+/**
+ * What narrows a search down is folded where it would fill the whole screen, until
+ * somebody opens it; a new answer of the search leaves it as it was.
+ */
 function foldOnSmallScreens(): void {
   if (!window.matchMedia("(max-width: 47.99rem)").matches) return;
-  for (const fold of document.querySelectorAll<HTMLDetailsElement>("details[data-fold]")) {
-    fold.open = fold.querySelector("input:checked") !== null;
-  }
+  let folded = document.querySelector("[data-fold] input:checked") === null;
+  const apply = (): void => {
+    const fold = document.querySelector<HTMLDetailsElement>("details[data-fold]");
+    if (fold === null) return;
+    fold.open = !folded;
+    fold.addEventListener("toggle", () => (folded = !fold.open));
+  };
+  apply();
+  document.addEventListener("htmx:afterSwap", apply);
 }
 
 function open(): HTMLDetailsElement[] {

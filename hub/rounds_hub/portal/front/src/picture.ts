@@ -13,6 +13,9 @@ export function watchPictureSearch(): void {
     return true;
   };
   input.addEventListener("change", send);
+  document.addEventListener("click", (event) => {
+    if ((event.target as Element).closest("[data-pick]") !== null) input.click();
+  });
   document.addEventListener("dragover", (event) => {
     if (event.dataTransfer?.types.includes("Files") === true) event.preventDefault();
   });
