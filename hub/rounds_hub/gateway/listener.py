@@ -20,6 +20,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined] # made at run t
 )
 
 from rounds_hub.errors import BusyError, HubError, SettingsError
+from rounds_hub.logs import log_lines
 from rounds_hub.processes import die_with_parent
 from rounds_hub.settings import load_settings
 
@@ -150,6 +151,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     die_with_parent()
+    log_lines()
     try:
         listener = _open(load_settings(), ended)
     except SettingsError as error:

@@ -8,7 +8,6 @@ Nothing listens on a port, and nothing is sent anywhere.
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import signal
 import sys
@@ -24,6 +23,7 @@ from rounds_hub.archive.imports import run_import
 from rounds_hub.errors import HubError, SettingsError
 from rounds_hub.house import House
 from rounds_hub.indexing import consumer
+from rounds_hub.logs import log_lines
 from rounds_hub.processes import die_with_parent
 from rounds_hub.runs.supervise import kill_all
 from rounds_hub.runs.workflow import RunWork
@@ -43,6 +43,7 @@ WORKFLOWS_VERSION = "rounds-1"
 LOCK_SECONDS = 20.0
 MOST_RECOVERIES = 1000
 POLL_SECONDS = 0.1
+TICK_SECONDS = 0.5
 
 log = structlog.get_logger()
 
@@ -192,25 +193,10 @@ def _alone(house: House) -> Iterator[None]:
         yield
 
 
-def _log_quietly() -> None:
-    """Write one JSON line for each event on the error stream."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
 def main() -> int:
     """Work until the hub is gone or says so."""
     die_with_parent()
-    _log_quietly()
+    log_lines()
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -219,7 +205,9 @@ def main() -> int:
         with _alone(house):
             worker = Worker(house)
             worker.start()
-            ended.wait()
+            # A signal may come to another thread: look again now and then.
+            while not ended.wait(TICK_SECONDS):
+                pass
             worker.stop()
             sys.stderr.flush()
             # A step that is under way waits for ever: the next worker repeats it.
