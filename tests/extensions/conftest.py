@@ -155,7 +155,7 @@ class Jupyter:
 
 @contextmanager
 def jupyter_server(folder: Path, **environment: str) -> Iterator[Jupyter]:
-    """Start a Jupyter server below *folder*, and stop it with its kernels."""
+    """Start a Jupyter server as under a hub; stop it with its kernels."""
     home = folder / "home"
     home.mkdir(parents=True)
     with socket.socket() as probe:
@@ -171,6 +171,9 @@ def jupyter_server(folder: Path, **environment: str) -> Iterator[Jupyter]:
         f"--ServerApp.root_dir={home}",
         f"--IdentityProvider.token={server.token}",
     ]
+    lab = folder / "config" / "labconfig"
+    lab.mkdir(parents=True)
+    (lab / "page_config.json").write_text('{"hubPrefix": "/hub/"}', "utf-8")
     own = {
         "HOME": str(folder),
         "IPYTHONDIR": str(folder / "ipython"),
@@ -187,7 +190,11 @@ def jupyter_server(folder: Path, **environment: str) -> Iterator[Jupyter]:
         yield server
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait_for(server: Jupyter, process: subprocess.Popen[bytes]) -> None:

@@ -113,3 +113,16 @@ def test_a_case_opens_in_a_notebook_and_is_drawn(
     wait_until_drawn(page.locator(".jp-OutputArea canvas").first)
     assert page.get_by_alt_text("Thumbnail of Emphysema").is_visible()
     assert (browser.elsewhere, browser.complaints) == ([], [])
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_case_notebook_leads_back_to_its_case(
+    jupyter: Jupyter, browser: Browser, served_house: ServedHouse, place: str
+) -> None:
+    opened = jupyter.get("rounds/open", case=served_house.chest)
+    name = opened.headers["location"].removeprefix("/lab/tree/")
+    page = browser.open(f"{jupyter.url}{place}{name}?token={jupyter.token}")
+    link = page.get_by_role("link", name="Case in Rounds")
+    link.wait_for(timeout=60_000)
+    address = link.get_attribute("href")
+    assert address == f"/services/rounds/cases/{served_house.chest}"

@@ -3,7 +3,8 @@
 // This is a module federation container written by hand: JupyterLab loads this file, calls
 // `init` with the packages that it shares and `get` for the plugins. It makes the itkwidgets
 // 0.32.6 bundle, which is a classic AMD module of the time before ipywidgets 8, known to the
-// widget registry of today. Nothing is loaded until a notebook shows such a widget.
+// widget registry of today; nothing of it is loaded until a notebook shows such a widget.
+// And it leads from the notebook of a case back to the case in the house.
 (function () {
   "use strict";
 
@@ -110,9 +111,59 @@
     return evaluate(withNullGuard(await answer.text()), base);
   }
 
+  /** Return where the house shows a case, or null outside a hub. */
+  function addressOf(caseId) {
+    const config = JSON.parse(document.getElementById("jupyter-config-data").textContent);
+    if (!config.hubPrefix || !/^[A-Za-z0-9_-]{1,64}$/.test(caseId)) {
+      return null;
+    }
+    const root = config.hubPrefix.replace(/hub\/?$/, "");
+    return `${config.hubHost || ""}${root}services/rounds/cases/${caseId}`;
+  }
+
+  /** Return a link for a toolbar. */
+  function linkTo(address) {
+    const link = document.createElement("a");
+    link.href = address;
+    link.target = "_blank";
+    link.rel = "noopener";
+    link.textContent = "Case in Rounds";
+    link.title = "Show the case of this notebook in the house";
+    link.style.cssText =
+      "align-self:center;padding:0 8px;color:var(--jp-content-link-color);" +
+      "font-size:var(--jp-ui-font-size1);white-space:nowrap";
+    return link;
+  }
+
+  /** Put the link into the toolbar of every notebook that says which case it is about. */
+  class BackToTheCase {
+    constructor(Widget) {
+      this.Widget = Widget;
+    }
+
+    createNew(panel, context) {
+      let item = null;
+      context.ready.then(() => {
+        const about = context.model.getMetadata("rounds");
+        const address = about && addressOf(String(about.case));
+        if (address && !panel.isDisposed) {
+          item = new this.Widget({ node: linkTo(address) });
+          panel.toolbar.insertBefore("kernelName", "rounds-case", item) ||
+            panel.toolbar.addItem("rounds-case", item);
+        }
+      });
+      return {
+        get isDisposed() {
+          return item !== null && item.isDisposed;
+        },
+        dispose: () => item && item.dispose(),
+      };
+    }
+  }
+
   /** Return the plugins, once the packages that they need are there. */
   async function plugins() {
-    const base = await shared(BASE);
+    const [base, lumino] = await Promise.all([shared(BASE), shared("@lumino/widgets")]);
     return [
       {
         id: `${NAME}:itkwidgets`,
@@ -125,6 +176,14 @@
             version: ITKWIDGETS,
             exports: () => itkwidgets(base),
           });
+        },
+      },
+      {
+        id: `${NAME}:case`,
+        description: "Leads from the notebook of a case back to the case.",
+        autoStart: true,
+        activate: (app) => {
+          app.docRegistry.addWidgetExtension("Notebook", new BackToTheCase(lumino.Widget));
         },
       },
     ];
