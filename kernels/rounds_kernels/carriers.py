@@ -19,7 +19,7 @@ from rounds_kernels.writing import named_uid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["carriers", "identify", "library_entry"]
+__all__ = ["carriers", "identify", "library_entry", "referable"]
 
 _NAMES: Final = ("PatientName", "ReferringPhysicianName")
 _WANTED: Final = (
@@ -54,12 +54,7 @@ _CODES: Final = frozenset({0x00081032, 0x00401012})
 
 def _carrier(source: Dataset) -> Dataset:
     """Return a copy of *source* without pixels, names and what is not valid."""
-    copy = Dataset({element.tag: element for element in source.elements()})
-    if hasattr(source, "file_meta"):
-        copy.file_meta = source.file_meta
-    for name in _LEFT_OUT:
-        if name in copy:
-            delattr(copy, name)
+    copy = _bare(source)
     for name in _WANTED:
         value = "" if name in _NAMES else str(source.get(name) or "")
         if not re.fullmatch(_PATTERNS.get(name, ".*"), value, re.DOTALL):
@@ -107,3 +102,35 @@ def identify(result: Dataset, source: Dataset) -> None:
 def carriers(sources: Sequence[Dataset]) -> list[Dataset]:
     """Return a carrier of each source."""
     return [_carrier(source) for source in sources]
+
+
+def referable(segmentation: Dataset) -> Dataset:
+    """Return a copy of *segmentation*, without pixels, that a report can refer to.
+
+    Where all frames show one segment, it is written once for all of them (PS3.3
+    C.7.6.16.1.1), and highdicom does not look for it there: so the copy says it for
+    every frame.
+    """
+    copy = _bare(segmentation)
+    shared = segmentation.SharedFunctionalGroupsSequence[0]
+    said = shared.get("SegmentIdentificationSequence")
+    if said is None:
+        return copy
+    frames = []
+    for frame in segmentation.PerFrameFunctionalGroupsSequence:
+        one = _bare(frame)
+        one.SegmentIdentificationSequence = said
+        frames.append(one)
+    copy.PerFrameFunctionalGroupsSequence = frames
+    return copy
+
+
+def _bare(source: Dataset) -> Dataset:
+    """Return a copy of the outermost level of *source*, without its pixels."""
+    copy = Dataset({element.tag: element for element in source.elements()})
+    if hasattr(source, "file_meta"):
+        copy.file_meta = source.file_meta
+    for name in _LEFT_OUT:
+        if name in copy:
+            delattr(copy, name)
+    return copy

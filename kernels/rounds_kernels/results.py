@@ -14,7 +14,7 @@ import highdicom as hd
 import numpy as np
 from pydicom.sr.coding import Code as DicomCode
 
-from rounds_kernels.carriers import carriers, identify, library_entry
+from rounds_kernels.carriers import carriers, identify, library_entry, referable
 from rounds_kernels.errors import ResultError
 from rounds_kernels.provenance import Provenance, read_provenance
 from rounds_kernels.references import reference_of
@@ -207,6 +207,8 @@ def measurement_report(
     """
     reference = reference_of(sources)
     groups = _groups(measurements, segmentation)
+    if segmentation is not None:
+        segmentation = referable(segmentation)
     uids = ("report", provenance.run_id, reference.series_uid)
     images = carriers(reference.sources)
     evidence = images if segmentation is None else [*images, *carriers([segmentation])]

@@ -135,6 +135,13 @@ def test_a_report_refers_to_its_segment(series: Series) -> None:
     assert str(made.SOPInstanceUID) in str(report)
 
 
+def test_a_report_refers_to_the_only_segment_there_is(series: Series) -> None:
+    mask = (two_boxes(reference_of(series).shape) == 1).astype(np.uint8)
+    made = segmentation(series, mask, (RIGHT, LEFT), MADE)
+    report = measurement_report(series, MEASURED[:1], MADE, made)
+    assert str(made.SOPInstanceUID) in str(report)
+
+
 def test_a_report_holds_the_numbers(series: Series) -> None:
     _, report = results_of(series)
     assert {"2503.5", "1981.9", "4485.4"} <= set(numbers_in(report))

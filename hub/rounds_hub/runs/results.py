@@ -182,26 +182,10 @@ def _objects(
             read(left.template.inputs[0].name),
             _measurements(left.template, measured, present),
             left.provenance,
-            _referable(next(iter(masks.values()))) if masks else None,
+            dcmread(next(iter(masks.values()))) if masks else None,
         ),
     )
     return masks, report
-
-
-def _referable(path: Path) -> Dataset:
-    """Read a segmentation so that a report can refer to each of its segments.
-
-    Where all frames show one segment, highdicom writes it once for all of them
-    (PS3.3 C.8.20.3.1), and does not find it there when it refers to it.
-    """
-    made = dcmread(path)
-    for shared in made.SharedFunctionalGroupsSequence:
-        if "SegmentIdentificationSequence" in shared:
-            for frame in made.PerFrameFunctionalGroupsSequence:
-                frame.SegmentIdentificationSequence = (
-                    shared.SegmentIdentificationSequence
-                )
-    return made
 
 
 def _made(path: Path, make: Callable[[], Dataset]) -> Path:
