@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import ssl
 from contextlib import contextmanager
@@ -128,7 +129,9 @@ def default_service() -> Service:
 
 @cache
 def _service_at(url: str, token: str) -> Service:
-    return Service(url, token)
+    service = Service(url, token)
+    atexit.register(service.close)
+    return service
 
 
 def _trusted(url: str) -> ssl.SSLContext:
