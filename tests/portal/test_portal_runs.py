@@ -9,6 +9,7 @@ import pytest
 
 from rounds_hub.catalogue.models import utc_now
 from rounds_hub.runs.models import Run, RunRequest
+from rounds_hub.runs.states import attempt_of, run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,7 @@ def add_run(house: House, case: CaseView) -> AddRun:
                 }
             ],
             state=state,
+            attempt=1,
             started_at=now - timedelta(seconds=6.4),
             finished_at=now if state in {"done", "failed", "cancelled"} else None,
             **columns,
@@ -165,10 +167,21 @@ def test_a_done_run_shows_its_numbers_and_where_they_come_from(
 
 
 def test_a_notebook_is_shown_where_it_can_do_nothing(
-    look: Look, add_run: AddRun
+    look: Look, house: House, add_run: AddRun
 ) -> None:
-    html = look("doctor", f"runs/{add_run('done', results=DONE).id}").html
+    run = add_run("done", results=DONE)
+    folder = run_folder(house.settings, attempt_of(run))
+    folder.mkdir(parents=True)
+    (folder / "notebook.ipynb").write_text("{}")
+    html = look("doctor", f"runs/{run.id}").html
     assert '<iframe class="notebook-frame" sandbox src=' in html
+
+
+def test_a_run_that_left_no_notebook_shows_none(look: Look, add_run: AddRun) -> None:
+    run = add_run("failed", error={"kind": "worker", "message": "It ended."})
+    page = look("doctor", f"runs/{run.id}")
+    assert page.has("It ended.", "run it again.")
+    assert "<iframe" not in page.html
 
 
 def test_measurements_have_their_names_in_the_language_of_the_page(
@@ -193,7 +206,7 @@ def test_a_failed_run_names_the_step_and_its_error(look: Look, add_run: AddRun) 
 def test_changing_a_run_begins_with_its_values(
     look: Look, case: CaseView, add_run: AddRun
 ) -> None:
-    run = add_run("done", results=DONE, attempt=1)
+    run = add_run("done", results=DONE)
     with_values = f"cases/{case.id}/run/lung_volume?again={run.id}"
     assert 'value="-400"' in look("doctor", with_values).html
 

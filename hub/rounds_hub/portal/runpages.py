@@ -82,6 +82,7 @@ def _shown(visit: Visit, run: Run) -> dict[str, Any]:
             (given["name"], _series(visit, given["series_uid"])) for given in run.inputs
         ],
         "objects": _objects(visit, run),
+        "has_notebook": _has_notebook(visit, run),
         "seconds_taken": _seconds(run),
     }
 
@@ -96,6 +97,15 @@ def _seconds(run: Run) -> float | None:
     if run.started_at is None or run.finished_at is None:
         return None
     return (run.finished_at - run.started_at).total_seconds()
+
+
+def _has_notebook(visit: Visit, run: Run) -> bool:
+    """Return whether *run* came far enough to leave a notebook."""
+    try:
+        runs.notebook(visit.house, visit.principal, run.id)
+    except NotFoundError:
+        return False
+    return True
 
 
 def _template(visit: Visit, run: Run) -> Template | None:
