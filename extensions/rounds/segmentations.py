@@ -83,11 +83,12 @@ def segmentation_on(read: Dataset, volume: Volume) -> Segmentation:
         raise ViewerError(msg)
     slices = {(s.sop_instance_uid, s.frame): at for at, s in enumerate(volume.sources)}
     is_map = read.SegmentationType == LABELMAP
+    shared = read.SharedFunctionalGroupsSequence[0]
     for pixels, about in zip(
         frames, read.PerFrameFunctionalGroupsSequence, strict=True
     ):
         at = _slice_of(about, slices)
-        values = pixels if is_map else (pixels > 0) * _segment_of(about)
+        values = pixels if is_map else (pixels > 0) * _segment_of(about, shared)
         np.maximum(labels[at], values.astype(np.uint8), out=labels[at])
     names = {
         int(one.SegmentNumber): str(one.SegmentLabel) for one in read.SegmentSequence
@@ -101,8 +102,10 @@ def _frames(read: Dataset) -> npt.NDArray[Any]:
     return pixels.reshape(-1, int(read.Rows), int(read.Columns))
 
 
-def _segment_of(about: Dataset) -> int:
-    return int(about.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+def _segment_of(about: Dataset, shared: Dataset) -> int:
+    """Return the segment of a frame; one for all frames is said once (C.7.6.16.1.1)."""
+    said = about if "SegmentIdentificationSequence" in about else shared
+    return int(said.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
 
 
 def _slice_of(about: Dataset, slices: dict[tuple[str, int], int]) -> int:

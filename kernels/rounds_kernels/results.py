@@ -43,8 +43,7 @@ __all__ = [
 ]
 
 _MANUFACTURER: Final = "Rounds"
-_SEGMENT_SERIES, _REPORT_SERIES = 700, 800
-_LONG_TEXT: Final = 64
+_SEGMENT_SERIES, _REPORT_SERIES, _LONG_TEXT = 700, 800, 64
 _IMAGING: Final = DicomCode("363679005", "SCT", "Imaging")
 _FAMILY: Final = DicomCode("123104", "DCM", "Morphological Operations")
 _COLOURS: Final = (
@@ -207,8 +206,7 @@ def measurement_report(
     """
     reference = reference_of(sources)
     groups = _groups(measurements, segmentation)
-    if segmentation is not None:
-        segmentation = referable(segmentation)
+    segmentation = referable(segmentation) if segmentation is not None else None
     uids = ("report", provenance.run_id, reference.series_uid)
     images = carriers(reference.sources)
     evidence = images if segmentation is None else [*images, *carriers([segmentation])]

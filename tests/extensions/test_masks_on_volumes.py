@@ -51,6 +51,14 @@ def test_the_labels_come_back_as_they_were(
     assert np.array_equal(labels, chest.masks["lungs"])
 
 
+def test_a_segment_that_is_alone_comes_back_as_well(
+    chest: phantoms.Phantom, sources: list[Dataset], volume: Volume
+) -> None:
+    right = (chest.masks["lungs"] == 1).astype(np.uint8)
+    made = segmentation(sources, right, SIDES, MADE)
+    assert np.array_equal(segmentation_on(made, volume).labels, right)
+
+
 def test_the_segments_have_their_names(volume: Volume, stored: Dataset) -> None:
     names = segmentation_on(stored, volume).names
     assert names == {1: "Right lung", 2: "Left lung"}

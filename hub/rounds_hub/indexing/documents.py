@@ -178,7 +178,9 @@ def _codes_text(codes: Iterable[dict[str, Any]]) -> str:
 def _measurement_text(measured: dict[str, Any]) -> str:
     """Return a measurement in words."""
     label = measured.get("label") or measured.get("name") or ""
-    return f"{label} {measured.get('value', '')} {measured.get('unit', '')}".strip()
+    value = measured.get("value", "")
+    number = f"{value:.5g}" if isinstance(value, float) else value
+    return f"{label} {number} {measured.get('unit', '')}".strip()
 
 
 def _filled(texts: dict[str, str]) -> dict[str, str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from rounds_search.requests import Request
 
-__all__ = ["Backend", "Health", "open_backend"]
+__all__ = ["Backend", "open_backend"]
 
 if TYPE_CHECKING:
     Entry = Document | ImageDocument
