@@ -1,6 +1,4 @@
-"""What the tests of the search room share."""
-
-from __future__ import annotations
+"""What pytest must know before it collects anything."""
 
 import os
 import tempfile
@@ -8,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+# The contract's assertions explain themselves, whichever folder imports them first.
 pytest.register_assert_rewrite("rounds_search.testing")
 
 # Hypothesis keeps what it found outside the tree, so that a checkout stays as it is.
