@@ -166,7 +166,10 @@ class Case:
         raise NotFoundError(msg)
 
     def _repr_html_(self) -> str:
-        """Return its picture, its story and its series; never who the patient was."""
+        """Return its picture, its story and its series; never who the patient was.
+
+        What answers the question that a case asks is closed until one opens it.
+        """
         rows = [
             (s.name, s.modality, s.count, Markup(f"<code>{text(s.uid)}</code>"))
             for s in self.series
@@ -175,7 +178,8 @@ class Case:
             filter(None, (self.body_part, self.level, self.language, self.id))
         )
         told = "".join(
-            section(name.capitalize(), getattr(self, name)) for name in STORY
+            section(name.capitalize(), getattr(self, name), closed=name != "history")
+            for name in STORY
         )
         series = table(("Series", "Modality", "Images", "UID"), rows) if rows else ""
         return card(

@@ -40,8 +40,10 @@ def image(png: bytes, alternative: str, *, width: int = 192) -> str:
     )
 
 
-def section(heading: str, body: str) -> str:
+def section(heading: str, body: str, *, closed: bool = False) -> str:
     """Return *body* below *heading*; nothing for an empty body.
+
+    A *closed* section is opened by whoever wants to read it.
 
     Examples
     --------
@@ -51,9 +53,16 @@ def section(heading: str, body: str) -> str:
     if not body:
         return ""
     lines = "<br>".join(text(line) for line in body.splitlines())
+    small = f"{MUTED};font-size:12px"
+    if closed:
+        return (
+            '<details style="margin-top:.6em">'
+            f'<summary style="{small};cursor:pointer">{text(heading)}</summary>'
+            f"<div>{lines}</div></details>"
+        )
     return (
         '<div style="margin-top:.6em">'
-        f'<div style="{MUTED};font-size:12px">{text(heading)}</div>'
+        f'<div style="{small}">{text(heading)}</div>'
         f"<div>{lines}</div></div>"
     )
 

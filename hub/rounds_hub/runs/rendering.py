@@ -7,7 +7,6 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import bleach  # type: ignore[import-untyped]
-import nbformat
 
 from rounds_hub.errors import InvalidError
 
@@ -71,6 +70,8 @@ def notebook_page(path: Path, title: str) -> str:
     if path.stat().st_size > NOTEBOOK_BYTES:
         msg = "The notebook is too large to be shown; download it instead."
         raise InvalidError(msg)
+    import nbformat  # noqa: PLC0415 (a quarter of a second that a start need not wait)
+
     try:
         notebook = nbformat.reads(  # type: ignore[no-untyped-call]
             path.read_text(encoding="utf-8"), as_version=4
