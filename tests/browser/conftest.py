@@ -40,9 +40,13 @@ EXPECTED = ("status of 4",)
 """Chromium itself says of a refused request that it was one; tests ask for some."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """Return a Chromium for all tests, each of which gets its own profile."""
+    """Return a Chromium for a module; each test gets its own profile.
+
+    Not for the session: while it is open, an event loop runs in this thread, and no
+    other test could run one of its own.
+    """
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield opened
