@@ -1,10 +1,18 @@
 """What pytest must know before it collects anything."""
 
+from __future__ import annotations
+
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    Reports = Generator[None, pytest.TestReport, pytest.TestReport]
 
 # The contract's assertions explain themselves, whichever folder imports them first.
 pytest.register_assert_rewrite("rounds_search.testing")
@@ -13,3 +21,20 @@ pytest.register_assert_rewrite("rounds_search.testing")
 os.environ.setdefault(
     "HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "hypothesis")
 )
+
+MAY_BE_MISSING = ("no GPU", "real series", "the real files", "root")
+"""What CI may lack, by the reason of its skip: hardware, data of others, a user."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[
+    None, pytest.TestReport, pytest.TestReport
+]:
+    """Fail, in CI, a test that skips because of a part that CI can install."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true":
+        reason = str(report.longrepr)
+        if not any(word in reason for word in MAY_BE_MISSING):
+            report.outcome = "failed"
+            report.longrepr = f"CI may not skip this: {reason}"
+    return report

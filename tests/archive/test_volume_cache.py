@@ -230,7 +230,8 @@ def test_what_cannot_be_decoded_has_a_tile_and_a_reason(
 @pytest.fixture
 def segmented(house: House, doctor: Principal) -> tuple[str, str]:
     """Bring a phantom and its segmentation in; return the UIDs of both series."""
-    results = pytest.importorskip("rounds_kernels.results")
+    from rounds_kernels import results
+
     phantom = phantoms.sphere()
     sources = phantoms.to_dicom(phantom)
     mask = next(iter(phantom.masks.values())).astype(np.uint8)
