@@ -66,9 +66,12 @@ def test_a_facet_narrows_at_once_and_keeps_the_focus(visit: Visit) -> None:
     expect(page.locator("a.hit b", has_text="Headache")).to_have_count(0)
     expect(page.locator("a.hit b", has_text="Shadow")).to_have_count(1)
     expect(page.get_by_role("checkbox", name=re.compile("CT"))).to_be_focused()
+    expect(page.locator(".htmx-settling, .htmx-request")).to_have_count(0)
     page.keyboard.press("Space")
     expect(page.locator("a.hit b", has_text="Headache")).to_have_count(1)
     expect(page.get_by_role("checkbox", name=re.compile("CT"))).to_be_visible()
+    expect(page).not_to_have_url(re.compile(r"modality=CT"))
+    expect(page.locator(".htmx-settling, .htmx-request")).to_have_count(0)
     page.go_back()
     expect(page.locator("a.hit b", has_text="Headache")).to_have_count(0)
 
