@@ -84,7 +84,7 @@ def set_addresses(c: Config, plan: Plan) -> None:
         plan.python,
         "-m",
         "rounds_hub.deployment.tied",
-        "configurable_http_proxy.cli:main",
+        "rounds_hub.deployment.proxy:main",
     ]
     c.ConfigurableHTTPProxy.log_level = "error"
     c.ConfigurableHTTPProxy.command_umask = 0o077
