@@ -44,6 +44,7 @@ class Action(StrEnum):
     CASE_PUBLISH = "case.publish"
     CASE_DELETE = "case.delete"
     SERIES_READ = "series.read"
+    SERIES_DELETE = "series.delete"
     STUDY_LIST = "study.list"
     IMPORT_CREATE = "import.create"
     IMPORT_READ = "import.read"
@@ -51,6 +52,8 @@ class Action(StrEnum):
     RUN_CREATE = "run.create"
     RUN_READ = "run.read"
     RUN_CANCEL = "run.cancel"
+    NODE_QUERY = "node.query"
+    NODE_SEND = "node.send"
     AUDIT_READ = "audit.read"
     HOUSE_ADMIN = "house.admin"
 
@@ -81,9 +84,11 @@ _BY_ROLE: dict[Action, frozenset[Role]] = {
     Action.SEARCH: _PEOPLE,
     Action.TEMPLATE_READ: _PEOPLE,
     Action.RUN_CREATE: _PEOPLE,
-    Action.STUDY_LIST: _STAFF,
+    Action.STUDY_LIST: _STAFF | {Role.NODE},
     Action.CASE_CREATE: _STAFF,
-    Action.IMPORT_CREATE: _STAFF,
+    Action.IMPORT_CREATE: _STAFF | {Role.NODE},
+    Action.NODE_QUERY: _STAFF,
+    Action.NODE_SEND: _STAFF,
     Action.AUDIT_READ: frozenset({Role.ADMIN}),
     Action.HOUSE_ADMIN: frozenset({Role.ADMIN}),
 }

@@ -20,6 +20,7 @@ class Role(StrEnum):
     RESEARCHER = "researcher"
     TEACHER = "teacher"
     ADMIN = "admin"
+    NODE = "node"
     SYSTEM = "system"
 
 

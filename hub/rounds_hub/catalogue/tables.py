@@ -6,6 +6,7 @@ from rounds_hub.access.models import AuditEntry
 from rounds_hub.archive.models import Aside, Import, Instance, Series, Study
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.catalogue.models import Base, OutboxEvent
+from rounds_hub.gateway.models import Node
 from rounds_hub.runs.models import Run, RunRequest
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "CaseSeries",
     "Import",
     "Instance",
+    "Node",
     "OutboxEvent",
     "Run",
     "RunRequest",

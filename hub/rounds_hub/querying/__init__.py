@@ -1,0 +1,1 @@
+"""Answer DICOM queries from the catalogue, for QIDO-RS and C-FIND alike."""

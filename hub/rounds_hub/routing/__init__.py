@@ -1,0 +1,1 @@
+"""Series become complete and are routed: rules, dry runs and their actions."""
