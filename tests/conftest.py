@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import secrets
 import shutil
@@ -12,7 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -281,6 +282,22 @@ def client_as(service_url: str) -> Iterator[Callable[..., httpx.Client]]:
     yield make
     for client in opened:
         client.close()
+
+
+@pytest.fixture
+def inside() -> Iterator[Any]:
+    """Return a network of its own for programs that listen on every address.
+
+    See ``tests/gateway/netns.py``: ``start``, ``way_in``, ``way_out``.
+    """
+    path = Path(__file__).parent / "gateway" / "netns.py"
+    found = importlib.util.spec_from_file_location("netns", path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    with module.network() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
