@@ -25,6 +25,7 @@ from rounds_hub.access.policy import (
 from rounds_hub.archive.models import Aside, Instance, Series, Study
 from rounds_hub.catalogue.models import OutboxEvent
 from rounds_hub.errors import BusyError, NotFoundError
+from rounds_hub.routing.noting import series_changed
 from rounds_hub.runs.models import Run
 
 if TYPE_CHECKING:
@@ -358,6 +359,7 @@ def _grow(
     series.rows = max(series.rows, *(ready.examined.rows for ready in some))
     series.columns = max(series.columns, *(ready.examined.columns for ready in some))
     session.add(OutboxEvent(kind="series", key=series.uid))
+    series_changed(session, series)
     allowed = Action.IMPORT_CREATE if series.run_id is None else Action.RUN_CREATE
     require(session, attribution.principal, allowed, Resource("series", series.uid))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy import BigInteger, ForeignKey, Index, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from rounds_hub.catalogue.models import Base, utc_now
@@ -53,6 +53,8 @@ class Series(Base):
     audience: Mapped[list[str]] = mapped_column(default=list)
     run_id: Mapped[str | None] = mapped_column(index=True)
     """The run whose result this series is."""
+    held: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether only administrators may see it, until one of them releases it."""
     revision: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     study: Mapped[Study] = relationship(back_populates="series")

@@ -7,6 +7,13 @@ from rounds_hub.archive.models import Aside, Import, Instance, Series, Study
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.catalogue.models import Base, OutboxEvent
 from rounds_hub.gateway.models import Node
+from rounds_hub.routing.models import (
+    Firing,
+    Route,
+    RouteVersion,
+    SeriesLabel,
+    SeriesState,
+)
 from rounds_hub.runs.models import Run, RunRequest
 
 __all__ = [
@@ -14,13 +21,18 @@ __all__ = [
     "AuditEntry",
     "Case",
     "CaseSeries",
+    "Firing",
     "Import",
     "Instance",
     "Node",
     "OutboxEvent",
+    "Route",
+    "RouteVersion",
     "Run",
     "RunRequest",
     "Series",
+    "SeriesLabel",
+    "SeriesState",
     "Study",
     "metadata",
 ]

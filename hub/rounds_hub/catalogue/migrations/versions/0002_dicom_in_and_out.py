@@ -12,6 +12,7 @@ depends_on = None
 def upgrade() -> None:
     """Bring the tables to this revision."""
     _nodes()
+    _routing()
 
 
 def _nodes() -> None:
@@ -37,3 +38,84 @@ def _nodes() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_node")),
         sa.UniqueConstraint("ae_title", name=op.f("uq_node_ae_title")),
     )
+
+
+def _routing() -> None:
+    held = sa.Column("held", sa.Boolean(), nullable=False, server_default=sa.false())
+    op.add_column("series", held)
+    op.create_table(
+        "series_state",
+        sa.Column("series_uid", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("content_hash", sa.String(), nullable=False),
+        sa.Column("instances", sa.Integer(), nullable=False),
+        sa.Column("expected", sa.Integer(), nullable=True),
+        sa.Column("expected_by", sa.String(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("complete_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.Column("problem", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("series_uid", name=op.f("pk_series_state")),
+    )
+    op.create_index("ix_series_state_open", "series_state", ["state", "changed_at"])
+    op.create_table(
+        "series_label",
+        sa.Column("series_uid", sa.String(), nullable=False),
+        sa.Column("label", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("series_uid", "label", name=op.f("pk_series_label")),
+    )
+    op.create_index(op.f("ix_series_label_label"), "series_label", ["label"])
+    _routes()
+
+
+def _routes() -> None:
+    said = ("name", "note", "condition")
+    op.create_table(
+        "route",
+        sa.Column("id", sa.String(), nullable=False),
+        *(sa.Column(name, sa.String(), nullable=False) for name in said),
+        sa.Column("actions", sa.JSON(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_route")),
+    )
+    op.create_table(
+        "route_version",
+        sa.Column("route_id", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        *(sa.Column(name, sa.String(), nullable=False) for name in said),
+        sa.Column("actions", sa.JSON(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("restored_from", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("route_id", "version", name=op.f("pk_route_version")),
+    )
+    op.create_table(
+        "firing",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("route_id", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("route_name", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("action", sa.JSON(), nullable=False),
+        sa.Column("series_uid", sa.String(), nullable=False),
+        sa.Column("content_hash", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("error", sa.String(), nullable=False),
+        sa.Column("result", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_firing")),
+        sa.UniqueConstraint("key", name=op.f("uq_firing_key")),
+    )
+    op.create_index("ix_firing_route", "firing", ["route_id", "created_at"])
+    op.create_index("ix_firing_state", "firing", ["state", "created_at"])
+    op.create_index("ix_firing_series", "firing", ["series_uid"])

@@ -1,0 +1,88 @@
+"""Note what becomes of a series while it comes in, beside the rows themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from rounds_hub.catalogue.models import utc_now
+from rounds_hub.errors import InvalidError
+from rounds_hub.routing.models import SeriesState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.orm import Session
+
+    from rounds_hub.archive.models import Series
+
+__all__ = ["MOST_EXPECTED", "association_ended", "expect", "series_changed"]
+
+MOST_EXPECTED = 1_000_000
+SOME = 500
+
+
+def series_changed(session: Session, series: Series) -> None:
+    """Note, in the transaction of *session*, that *series* has other content now.
+
+    It is open again, whatever it was before.
+    """
+    _put(
+        session,
+        series.uid,
+        state="open",
+        content_hash=series.content_hash,
+        instances=series.instance_count,
+        changed_at=utc_now(),
+        ended_at=None,
+    )
+
+
+def expect(session: Session, series_uid: str, count: int, by: str) -> None:
+    """Note that series *series_uid* will have *count* instances; *by* says who knows.
+
+    It may be said before the first instance has come.
+
+    Raises
+    ------
+    InvalidError
+        If *count* is no number that a series can have.
+    """
+    if not 1 <= count <= MOST_EXPECTED:
+        msg = (
+            f"A series has 1 to {MOST_EXPECTED} instances, not {count}; "
+            "say how many will come."
+        )
+        raise InvalidError(msg, {"instances": msg})
+    _put(session, series_uid, expected=count, expected_by=by)
+
+
+def association_ended(session: Session, series_uids: Iterable[str]) -> None:
+    """Note that the association ended which brought instances of *series_uids*.
+
+    Those series are waited for ``Rounds.series_ended_seconds`` longer.
+    """
+    uids = sorted(set(series_uids))
+    for start in range(0, len(uids), SOME):
+        session.execute(
+            update(SeriesState)
+            .where(
+                SeriesState.series_uid.in_(uids[start : start + SOME]),
+                SeriesState.state == "open",
+            )
+            .values(ended_at=utc_now())
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _put(session: Session, series_uid: str, **columns: Any) -> None:  # noqa: ANN401 (columns of the row)
+    """Write *columns* of a series' row at once, whoever writes beside us."""
+    postgresql = session.get_bind().dialect.name == "postgresql"
+    insert = postgresql_insert if postgresql else sqlite_insert
+    statement = insert(SeriesState).values(series_uid=series_uid, **columns)
+    session.execute(
+        statement.on_conflict_do_update(index_elements=["series_uid"], set_=columns)
+    )
