@@ -61,13 +61,17 @@ def of_case(case: Case) -> frozenset[str]:
 def of_series(session: Session, series: Series) -> frozenset[str]:
     """Return who may see *series*: its own audience and that of each case with it.
 
-    The series of a result may be seen by those who may see its run.
+    The series of a result may be seen by those who may see its run; one that is held
+    back by administrators alone.
     """
     return _of_series(session, series, frozenset())
 
 
 def of_run(session: Session, run: Run) -> frozenset[str]:
-    """Return who may see *run*: who asked for it, and who may see all its inputs."""
+    """Return who may see *run*: who asked for it, and who may see all its inputs.
+
+    While an input is held back, that is administrators alone.
+    """
     return _of_run(session, run, frozenset())
 
 
@@ -75,6 +79,8 @@ def _of_series(
     session: Session, series: Series, seen: frozenset[str]
 ) -> frozenset[str]:
     """Return who may see *series*; *seen* are the runs we came through."""
+    if series.held:
+        return frozenset({ADMINS})
     audience = frozenset({ADMINS}).union(*map(of_case, _cases_with(session, series)))
     if series.run_id is None:
         return audience | {f"user:{series.owner}"} | frozenset(series.audience)
@@ -97,6 +103,8 @@ def _of_run(session: Session, run: Run, seen: frozenset[str]) -> frozenset[str]:
     own = frozenset(f"user:{name}" for name in session.scalars(asked)) | {ADMINS}
     inputs = [session.get(Series, given["series_uid"]) for given in run.inputs]
     known = [series for series in inputs if series is not None]
+    if any(series.held for series in known):
+        return frozenset({ADMINS})
     if not known or len(known) < len(inputs):
         return own
     sets = [_of_series(session, series, seen | {run.id}) for series in known]

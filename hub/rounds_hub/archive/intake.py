@@ -250,7 +250,9 @@ def _closed(session: Session, attribution: Attribution, series: Series) -> str:
     if series.run_id != attribution.run_id:
         return "Its series is not of this run: a result stays as it was made."
     resource = series_resource(session, series)
-    if series.run_id is None and not visible(attribution.principal, resource):
+    # Whoever began a series may add to it, also while it is held back.
+    own = series.owner == attribution.principal.name
+    if series.run_id is None and not (own or visible(attribution.principal, resource)):
         return "Its series belongs to somebody else."
     return ""
 

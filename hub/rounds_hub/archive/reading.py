@@ -248,7 +248,7 @@ def _plain(kind: str, uid: str) -> str:
 def _sees(session: Session, principal: Principal, series: Series) -> bool:
     """Return whether *principal* may see *series*; cases are asked for last."""
     own = Resource("series", audience=frozenset(series.audience))
-    if series.run_id is None and visible(principal, own):
+    if series.run_id is None and not series.held and visible(principal, own):
         return True
     return visible(principal, series_resource(session, series))
 
