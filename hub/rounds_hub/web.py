@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app", "main"]
 
-ROOMS = ("access", "archive", "dicomweb", "cases", "runs", "portal")
+ROOMS = ("access", "archive", "dicomweb", "cases", "runs", "viewer", "portal")
 
 log = structlog.get_logger()
 

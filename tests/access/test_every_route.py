@@ -57,6 +57,7 @@ TABLE = {
     "GET api/series/{uid}": "ihhyyy",
     "GET api/series/{uid}/volume.json": "ihhyyy",
     "GET api/series/{uid}/volume.npy": "ihhyyy",
+    "GET api/series/{uid}/stacks/{stack}.zarr/{path:path}": "ihhyyy",
     "GET api/series/{uid}/frames/{number}.png": "ihhyyy",
     "GET api/series/{uid}/thumbnail.png": "ihhyyy",
     "GET api/instances/{uid}.dcm": "ihhyyy",
@@ -86,6 +87,9 @@ TABLE = {
     "GET api/runs/{run_id}/notebook.ipynb": "ihhyyy",
     "GET api/runs/{run_id}/notebook.html": "ihhyyy",
     "GET api/runs/{run_id}/files/{name}": "ihhyyy",
+    "GET ohif/static/{key}/{path:path}": "hhhhhh",
+    "GET ohif/app-config.js": "ifyyyy",
+    "GET ohif/{path:path}": "ifyyyy",
     "GET static/{path:path}": "hhhhhh",
     "GET ": "yfyyyy",
     "GET sign-in": "iyyyyy",
@@ -198,6 +202,7 @@ UIDS = {
     "api/instances/": "sop_uid",
 }
 VALUES = {
+    "key": "0",
     "number": "0",
     "import_id": "i1",
     "run_id": RUN_ID,
