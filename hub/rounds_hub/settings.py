@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from traitlets import Int, List, TraitError, Unicode
+from traitlets import Dict, Int, List, TraitError, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
@@ -72,6 +72,9 @@ class Rounds(Configurable):
     ).tag(config=True)
     gateway_port = Int(
         11112, min=0, max=65535, help="The port of the gateway; 0: any free one."
+    ).tag(config=True)
+    nodes = List(
+        Dict(), help="Remote nodes that are changed here and not on the pages."
     ).tag(config=True)
 
     @property

@@ -6,7 +6,7 @@ from rounds_hub.access.models import AuditEntry
 from rounds_hub.archive.models import Aside, Import, Instance, Series, Study
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.catalogue.models import Base, OutboxEvent
-from rounds_hub.gateway.models import Node
+from rounds_hub.gateway.models import Node, Pull, RemovedNode, Sending, SendingItem
 from rounds_hub.routing.models import (
     Firing,
     Route,
@@ -26,10 +26,14 @@ __all__ = [
     "Instance",
     "Node",
     "OutboxEvent",
+    "Pull",
+    "RemovedNode",
     "Route",
     "RouteVersion",
     "Run",
     "RunRequest",
+    "Sending",
+    "SendingItem",
     "Series",
     "SeriesLabel",
     "SeriesState",

@@ -28,6 +28,7 @@ class NodeRecord:
     may_store: bool = True
     may_query: bool = False
     may_move: bool = False
+    may_receive: bool = True
     private_classes: bool = False
     tls: bool = False
     certificate: str = ""
@@ -36,6 +37,7 @@ class NodeRecord:
     audience: tuple[str, ...] = ()
     note: str = ""
     enabled: bool = True
+    configured: bool = False
     revision: int = 1
 
 

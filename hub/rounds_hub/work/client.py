@@ -24,9 +24,14 @@ __all__ = [
     "workflow_id",
 ]
 
-Kind: TypeAlias = Literal["run", "import"]
+Kind: TypeAlias = Literal["run", "import", "send", "pull"]
 
-QUEUES: dict[Kind, str] = {"run": "runs", "import": "imports"}
+QUEUES: dict[Kind, str] = {
+    "run": "runs",
+    "import": "imports",
+    "send": "sends",
+    "pull": "pulls",
+}
 """The queue of each kind of work; the workflow has the kind's own name."""
 
 STATES = {
@@ -77,8 +82,10 @@ class WorkClient:
         self._lock = threading.Lock()
         self._client: DBOSClient | None = None
 
-    def enqueue(self, kind: Kind, key: str) -> None:
+    def enqueue(self, kind: Kind, key: str, *, delay: float = 0.0) -> None:
         """Ask for the work *kind* on *key*; asking again for the same changes nothing.
+
+        It begins not before *delay* seconds have passed.
 
         Raises
         ------
@@ -90,6 +97,8 @@ class WorkClient:
             "queue_name": QUEUES[kind],
             "workflow_id": workflow_id(kind, key),
         }
+        if delay > 0:
+            options["delay_seconds"] = delay
         with _in_our_words():
             self._connected().enqueue(options, key)
 

@@ -12,6 +12,7 @@ depends_on = None
 def upgrade() -> None:
     """Bring the tables to this revision."""
     _nodes()
+    _transfers()
     _routing()
 
 
@@ -25,6 +26,7 @@ def _nodes() -> None:
         sa.Column("may_store", sa.Boolean(), nullable=False),
         sa.Column("may_query", sa.Boolean(), nullable=False),
         sa.Column("may_move", sa.Boolean(), nullable=False),
+        sa.Column("may_receive", sa.Boolean(), nullable=False),
         sa.Column("private_classes", sa.Boolean(), nullable=False),
         sa.Column("tls", sa.Boolean(), nullable=False),
         sa.Column("certificate", sa.String(), nullable=False),
@@ -33,6 +35,7 @@ def _nodes() -> None:
         sa.Column("audience", sa.JSON(), nullable=False),
         sa.Column("note", sa.String(), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("configured", sa.Boolean(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_node")),
@@ -119,3 +122,74 @@ def _routes() -> None:
     op.create_index("ix_firing_route", "firing", ["route_id", "created_at"])
     op.create_index("ix_firing_state", "firing", ["state", "created_at"])
     op.create_index("ix_firing_series", "firing", ["series_uid"])
+
+
+def _transfers() -> None:
+    """Removed nodes, and what goes out to nodes or is brought from them."""
+    moment = sa.DateTime(timezone=True)
+    op.create_table(
+        "removed_node",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("record", sa.JSON(), nullable=False),
+        sa.Column("removed_by", sa.String(), nullable=False),
+        sa.Column("removed_at", moment, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_removed_node")),
+    )
+    op.create_table(
+        "sending",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("node", sa.String(), nullable=False),
+        sa.Column("request", sa.String(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.Column("created_at", moment, nullable=False),
+        sa.Column("next_at", moment, nullable=True),
+        sa.Column("finished_at", moment, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sending")),
+        sa.UniqueConstraint("request", name=op.f("uq_sending_request")),
+    )
+    op.create_index("ix_sending_open", "sending", ["state", "next_at"])
+    op.create_index(op.f("ix_sending_created_at"), "sending", ["created_at"])
+    op.create_table(
+        "sending_item",
+        sa.Column("sending_id", sa.String(), nullable=False),
+        sa.Column("sop_uid", sa.String(), nullable=False),
+        sa.Column("series_uid", sa.String(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["sending_id"],
+            ["sending.id"],
+            name=op.f("fk_sending_item_sending_id_sending"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "sending_id", "sop_uid", name=op.f("pk_sending_item")
+        ),
+    )
+    op.create_table(
+        "pull",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("node", sa.String(), nullable=False),
+        sa.Column("study_uid", sa.String(), nullable=False),
+        sa.Column("patient_id", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("method", sa.String(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.Column("created_at", moment, nullable=False),
+        sa.Column("finished_at", moment, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pull")),
+    )
+    op.create_index("ix_pull_open", "pull", ["state"])
+    op.create_index(op.f("ix_pull_created_at"), "pull", ["created_at"])
