@@ -6,8 +6,11 @@ HubError                         500
 ├── ForbiddenError               403
 ├── CrossSiteError               403
 ├── NotFoundError                404
+├── NotAcceptableError           406
+├── TooSlowError                 408
 ├── ConflictError                409
 ├── TooLargeError                413
+├── UnsupportedError             415
 ├── InvalidError                 422
 ├── BusyError                    503
 └── NoSpaceError                 507
@@ -28,10 +31,13 @@ __all__ = [
     "HubError",
     "InvalidError",
     "NoSpaceError",
+    "NotAcceptableError",
     "NotFoundError",
     "NotSignedInError",
     "SettingsError",
     "TooLargeError",
+    "TooSlowError",
+    "UnsupportedError",
 ]
 
 
@@ -94,6 +100,20 @@ class NotFoundError(HubError):
         self.name = name
 
 
+class NotAcceptableError(HubError):
+    """It cannot be given in any of the forms that were asked for."""
+
+    status = 406
+    title = "Not in that form"
+
+
+class TooSlowError(HubError):
+    """What was to be sent did not come in time."""
+
+    status = 408
+    title = "Too slow"
+
+
 class ConflictError(HubError):
     """The thing changed meanwhile, or is in a state that does not allow this."""
 
@@ -106,6 +126,13 @@ class TooLargeError(HubError):
 
     status = 413
     title = "Too large"
+
+
+class UnsupportedError(HubError):
+    """What was sent is of a kind that is not taken here."""
+
+    status = 415
+    title = "Not of a kind that is taken"
 
 
 class InvalidError(HubError):

@@ -27,7 +27,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["FRAME_SECONDS", "decode"]
+__all__ = ["FRAME_SECONDS", "decode", "decode_here"]
 
 FRAME_SECONDS: Final = 60.0
 """How long one frame may take to unpack."""
@@ -46,6 +46,7 @@ _DESCRIBED: Final = (
 )
 _KEPT: Final = ("PATH", "LD_LIBRARY_PATH", "LANG")
 _turn = threading.Lock()
+_here = threading.Event()
 _running: list[subprocess.Popen[bytes]] = []
 _inherited: list[subprocess.Popen[bytes]] = []
 
@@ -61,8 +62,17 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
-def decode(dataset: Dataset, index: int) -> tuple[npt.NDArray[Any], str]:
+def decode_here() -> None:
+    """Unpack in this process from now on: it is one that a frame may take down."""
+    _here.set()
+
+
+def decode(
+    dataset: Dataset, index: int, *, raw: bool = False
+) -> tuple[npt.NDArray[Any], str]:
     """Return frame *index* of packed pixels and its photometric interpretation.
+
+    Colours are RGB, or as they were packed where *raw*.
 
     Raises
     ------
@@ -70,14 +80,7 @@ def decode(dataset: Dataset, index: int) -> tuple[npt.NDArray[Any], str]:
         When the frame cannot be unpacked; OSError and TimeoutError when the process
         came to an end over it or took too long.
     """
-    request = _one_frame(dataset, index)
-    with _turn:
-        process = _process()
-        try:
-            answer = _ask(process, request)
-        except (OSError, TimeoutError):
-            _end()
-            raise
+    answer = _answer(bytes([raw]) + _one_frame(dataset, index))
     length = _LENGTH.unpack_from(answer)[0]
     described = json.loads(answer[_LENGTH.size : _LENGTH.size + length])
     if "error" in described:
@@ -85,6 +88,22 @@ def decode(dataset: Dataset, index: int) -> tuple[npt.NDArray[Any], str]:
         raise ValueError(msg)
     flat = np.frombuffer(answer, described["dtype"], offset=_LENGTH.size + length)
     return flat.reshape(described["shape"]), str(described["colour"])
+
+
+def _answer(request: bytes) -> bytes:
+    """Return what the decoder says to *request*."""
+    if _here.is_set():
+        # GDCM itself is for the decoding process alone: it takes its time to load.
+        from rounds_kernels import isolated_decoder  # noqa: PLC0415
+
+        return isolated_decoder.answer(request[1:], raw=bool(request[0]))
+    with _turn:
+        process = _process()
+        try:
+            return _ask(process, request)
+        except (OSError, TimeoutError):
+            _end()
+            raise
 
 
 def _one_frame(dataset: Dataset, index: int) -> bytes:

@@ -1,7 +1,8 @@
 """The process behind `rounds_kernels.isolated`: frames in, pixels out.
 
-A message is its length in eight bytes and its bytes. A request is a DICOM file of one
-frame; an answer is a JSON description with its own length before it, then the pixels.
+A message is its length in eight bytes and its bytes. A request is a byte that is 1
+where colours are wanted as they were packed, then a DICOM file of one frame. An
+answer is a JSON description with its own length before it, then the pixels.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _IDLE_SECONDS: Final = 60.0
 _BYTE: Final = 8
 
 
-def answer(request: bytes) -> bytes:
+def answer(request: bytes, *, raw: bool = False) -> bytes:
     """Return the description and the pixels of the one frame in *request*."""
     try:
         dataset = dcmread(BytesIO(request))
@@ -41,7 +42,9 @@ def answer(request: bytes) -> bytes:
             array, colour = decode_extended(dataset, 0), "MONOCHROME2"
         else:
             decoder = get_decoder(syntax)
-            array, found = decoder.as_array(dataset, index=0, decoding_plugin="gdcm")
+            array, found = decoder.as_array(
+                dataset, index=0, raw=raw, decoding_plugin="gdcm"
+            )
             colour = str(found["photometric_interpretation"])
     except Exception as error:  # noqa: BLE001 - the asking process tells whoever waits
         return _described({"error": type(error).__name__})
@@ -66,7 +69,8 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
             head = source.read(_LENGTH.size)
             if len(head) < _LENGTH.size:
                 return
-            told = answer(source.read(_LENGTH.unpack(head)[0]))
+            request = source.read(_LENGTH.unpack(head)[0])
+            told = answer(request[1:], raw=request[:1] == b"\x01")
             sink.write(_LENGTH.pack(len(told)) + told)
             sink.flush()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from pydicom.encaps import get_frame
@@ -14,6 +14,8 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
     RLELossless,
 )
 
@@ -26,13 +28,15 @@ from rounds_kernels.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
     from pydicom.dataset import Dataset
     from pydicom.pixels.decoders.base import Decoder
 
     from rounds_kernels.attributes import Attributes
 
-__all__ = ["LIMIT", "check_claim", "decode_frame", "transfer_syntax"]
+__all__ = ["LIMIT", "check_claim", "decode_frame", "stored_frame", "transfer_syntax"]
 
 LIMIT: Final = 4 << 30
 """Bytes that one volume may take in memory, unless the caller says otherwise."""
@@ -45,6 +49,8 @@ _SAMPLES: Final = frozenset({1, 3, 4})
 _RELIABLE: Final = ("pyjpegls", "pylibjpeg", "pillow")
 # pylibjpeg's RLE decoder panics on damaged segments; pydicom's own raises.
 _RELIABLE_RLE: Final = ("pydicom",)
+# Their colours were changed by packing; all others come out as they went in.
+_LOSSY_COLOURS: Final = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 _SOF: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 
 
@@ -98,11 +104,42 @@ def decode_frame(dataset: Dataset, index: int) -> npt.NDArray[Any]:
         When no installed decoder can unpack the frame, or what is packed has another
         size than the header claims.
     """
+    return _guarded(dataset, index, _decoded)
+
+
+def stored_frame(dataset: Dataset, index: int) -> tuple[npt.NDArray[Any], str]:
+    """Return the values of a frame as they are stored, and what they mean.
+
+    No table is looked up. Colours come out as they were packed, except those of JPEG
+    Baseline and Extended, which come out as RGB. The second value is the photometric
+    interpretation (PS3.3, C.7.6.3.1.2) of the first.
+
+    Raises
+    ------
+    PixelDecodeError
+        As :func:`decode_frame`.
+    """
+    return _guarded(dataset, index, _stored)
+
+
+def _stored(dataset: Dataset, index: int, syntax: UID) -> tuple[npt.NDArray[Any], str]:
+    if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
+        return _float_frame(dataset, index), "MONOCHROME2"
+    return _by_decoder(dataset, index, syntax, raw=syntax not in _LOSSY_COLOURS)
+
+
+_Result = TypeVar("_Result")
+
+
+def _guarded(
+    dataset: Dataset, index: int, decode: Callable[[Dataset, int, UID], _Result]
+) -> _Result:
+    """Return what *decode* gives, and one kind of error for whatever it raises."""
     syntax = transfer_syntax(dataset)
     try:
         if syntax not in _NATIVE:
             _check_codestream(dataset, index)
-        return _decoded(dataset, index, syntax)
+        return decode(dataset, index, syntax)
     except PixelDecodeError:
         raise
     except (
@@ -130,7 +167,7 @@ def _decoded(dataset: Dataset, index: int, syntax: UID) -> npt.NDArray[Any]:
 
 
 def _by_decoder(
-    dataset: Dataset, index: int, syntax: UID
+    dataset: Dataset, index: int, syntax: UID, *, raw: bool = False
 ) -> tuple[npt.NDArray[Any], str]:
     """Return a frame and its photometric interpretation.
 
@@ -139,20 +176,22 @@ def _by_decoder(
     """
     decoder = get_decoder(syntax)
     if syntax in _NATIVE:
-        return _array(decoder, dataset, index, "")
+        return _array(decoder, dataset, index, "", raw=raw)
     for plugin in _RELIABLE_RLE if syntax == RLELossless else _RELIABLE:
         if plugin in decoder.available_plugins:
             try:
-                return _array(decoder, dataset, index, plugin)
+                return _array(decoder, dataset, index, plugin, raw=raw)
             except Exception:  # noqa: BLE001, S112 - the next is asked, the last tells
                 continue
-    return isolated.decode(dataset, index)
+    return isolated.decode(dataset, index, raw=raw)
 
 
 def _array(
-    decoder: Decoder, dataset: Dataset, index: int, plugin: str
+    decoder: Decoder, dataset: Dataset, index: int, plugin: str, *, raw: bool
 ) -> tuple[npt.NDArray[Any], str]:
-    array, described = decoder.as_array(dataset, index=index, decoding_plugin=plugin)
+    array, described = decoder.as_array(
+        dataset, index=index, raw=raw, decoding_plugin=plugin
+    )
     return array, str(described["photometric_interpretation"])
 
 

@@ -29,7 +29,16 @@ if TYPE_CHECKING:
 
     from rounds_hub.archive.walking import Bytes, Walk
 
-__all__ = ["HEAD", "Examined", "NotAnInstanceError", "examine", "examine_file", "sniff"]
+__all__ = [
+    "HEAD",
+    "Examined",
+    "NotAnInstanceError",
+    "data_set_of",
+    "examine",
+    "examine_file",
+    "head_of",
+    "sniff",
+]
 
 SYNTAXES = frozenset(
     uid for uid, known in UID_dictionary.items() if known[1] == "Transfer Syntax"
@@ -168,16 +177,16 @@ def examine(data: Bytes, limits: Limits) -> Examined:
     if len(data) > limits.size:
         msg = f"It has {len(data)} bytes; {limits.size} are taken at most."
         raise InvalidError(msg)
-    head = _head_of(data, limits)
+    head = head_of(data, limits)
     if head.sop_class == DIRECTORY:
         msg = "It is the directory of a medium, not an instance."
         raise NotAnInstanceError(msg)
-    with _data_set(data, head, limits) as (inside, start):
+    with data_set_of(data, head, limits) as (inside, start):
         found = walk(inside, start, head.encoding, WANTED, limits)
         return _examined(inside, head, found)
 
 
-def _head_of(data: Bytes, limits: Limits) -> _Head:
+def head_of(data: Bytes, limits: Limits) -> _Head:
     """Return where the data set begins and how it is encoded (PS3.10, 7.1)."""
     preamble = data[128:132] == b"DICM"
     start = HEAD if preamble else 0
@@ -241,7 +250,9 @@ def _bare_head(data: Bytes) -> _Head:
 
 
 @contextlib.contextmanager
-def _data_set(data: Bytes, head: _Head, limits: Limits) -> Iterator[tuple[Bytes, int]]:
+def data_set_of(
+    data: Bytes, head: _Head, limits: Limits
+) -> Iterator[tuple[Bytes, int]]:
     """Give the bytes of the data set, inflated where they are deflated (PS3.5, A.5)."""
     if head.syntax != DEFLATED:
         yield data, head.start
