@@ -1,0 +1,113 @@
+"""What a DIMSE service is, and which there are.
+
+To add one: a module of this room with a class that has the methods of
+:class:`Service`, registered in ``SERVICES`` by its abstract syntaxes at the end of
+that module, and the module's name in ``MODULES``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rounds_hub.gateway.association import Association
+    from rounds_hub.gateway.messages import Command
+    from rounds_hub.gateway.nodes import NodeRecord
+
+__all__ = [
+    "MODULES",
+    "SERVICES",
+    "UNCOMPRESSED",
+    "Context",
+    "Request",
+    "Service",
+    "load_services",
+    "register",
+]
+
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG)
+"""The transfer syntaxes in which messages without pixel data are read."""
+
+MODULES = (
+    "rounds_hub.gateway.echoing",
+    "rounds_hub.gateway.storing",
+)
+"""The modules that register services; imported when the gateway starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """An accepted presentation context (PS3.8, 7.1.1.13).
+
+    *scp_role* says that the peer takes instances on it, as a C-GET needs it
+    (PS3.4, C.5.3).
+    """
+
+    id: int
+    abstract_syntax: str
+    transfer_syntax: str
+    scp_role: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that has arrived: its context and its command set.
+
+    The data set, if *has_dataset*, is still on its way: read it with
+    :meth:`Association.read_dataset` or :meth:`Association.pieces`.
+    """
+
+    context: Context
+    command: Command
+    has_dataset: bool = False
+
+    @property
+    def message_id(self) -> int:
+        """The number by which the peer knows the request."""
+        return int(self.command.get("MessageID", 0))
+
+    @property
+    def field(self) -> int:
+        """The command field: which operation is asked for."""
+        return int(self.command["CommandField"])
+
+
+class Service(Protocol):
+    """Answers the requests on contexts of its abstract syntaxes."""
+
+    @property
+    def transfer_syntaxes(self) -> Iterable[str]:
+        """The transfer syntaxes that it takes, the preferred ones first."""
+
+    def allowed(self, node: NodeRecord, abstract_syntax: str) -> bool:
+        """Return whether *node* may use it; its contexts are refused otherwise."""
+
+    def handle(self, association: Association, request: Request) -> None:
+        """Answer *request*, with one final response.
+
+        A ``HubError`` that it raises is answered with a failure and its message; any
+        other exception is logged and answered with «processing failure» (0110H).
+        """
+
+
+SERVICES: dict[str, Service] = {}
+"""Every service by abstract syntax."""
+
+
+def register(service: Service, *abstract_syntaxes: str) -> None:
+    """Let *service* answer on these abstract syntaxes."""
+    SERVICES.update(dict.fromkeys(abstract_syntaxes, service))
+
+
+def load_services() -> dict[str, Service]:
+    """Return every service, importing the modules that have them."""
+    for module in MODULES:
+        import_module(module)
+    return SERVICES
