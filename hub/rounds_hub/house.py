@@ -11,6 +11,7 @@ from rounds_hub.catalogue.sessions import Sessions
 from rounds_hub.work.client import WorkClient
 
 if TYPE_CHECKING:
+    from rounds_hub.archive.committing import Committer
     from rounds_hub.settings import Rounds
     from rounds_search.backends.base import Backend
 
@@ -52,8 +53,18 @@ class House:
         """The way to hand long work to the workers."""
         return WorkClient(self.settings.work_url)
 
+    @cached_property
+    def committer(self) -> Committer:
+        """Makes what many threads receive last, in groups."""
+        # Only what receives needs it, and pydicom comes with it.
+        from rounds_hub.archive.committing import Committer  # noqa: PLC0415
+
+        return Committer(self)
+
     def close(self) -> None:
         """Close what was opened."""
+        if "committer" in self.__dict__:
+            self.__dict__.pop("committer").close()
         self.sessions.close()
         for part in ("index", "work"):
             if part in self.__dict__:

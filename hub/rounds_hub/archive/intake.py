@@ -47,6 +47,7 @@ __all__ = [
     "known_hashes",
     "may_store",
     "record",
+    "record_all",
 ]
 
 TRIES = 8
@@ -110,6 +111,19 @@ def record(
     house: House, attribution: Attribution, batch: Sequence[Ready]
 ) -> list[Outcome]:
     """Write the rows of *batch*, whose bytes are on the disk, in one transaction.
+
+    Raises
+    ------
+    BusyError
+        If other processes wrote the same rows again and again in between.
+    """
+    return record_all(house, [(attribution, batch)])
+
+
+def record_all(
+    house: House, batches: Sequence[tuple[Attribution, Sequence[Ready]]]
+) -> list[Outcome]:
+    """Do as :func:`record` for batches of several principals, in one transaction.
 
     Raises
     ------
