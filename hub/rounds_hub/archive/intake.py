@@ -133,7 +133,11 @@ def record_all(
     for _ in range(TRIES):
         try:
             with house.sessions.begin() as session:
-                return _record(session, attribution, batch)
+                return [
+                    outcome
+                    for attribution, batch in batches
+                    for outcome in _record(session, attribution, batch)
+                ]
         except _RacedError:
             continue
         except OperationalError as error:
