@@ -151,7 +151,7 @@ def _members(packed: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
 
 
 def _named(member: tarfile.TarInfo) -> str:
-    """Return what a browser calls *member*, nothing for what is no file of the build."""
+    """Return what a browser calls *member*, nothing for what it never asks for."""
     root, *parts = PurePosixPath(member.name).parts or ("",)
     if root != "package" or not member.isfile():
         return ""

@@ -9,13 +9,18 @@ from typing import Any, Final
 __all__ = ["PAGE_POLICY", "page_of", "settings_of", "start_script"]
 
 PAGE_POLICY: Final = (
-    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "font-src 'self' data:; connect-src 'self' data: blob:; "
     "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'self'"
 )
-"""What a page of the viewer may do. It styles itself, and decodes by WebAssembly."""
+"""What a page of the viewer may do, and no other page of ours.
+
+It styles itself and decodes by WebAssembly; its array library compiles an accessor for
+each kind of array, as segmentations need. Scripts come from this service alone, none
+stands in a page.
+"""
 
 _SCRIPT: Final = Path(__file__).with_name("start.js")
 
@@ -52,7 +57,7 @@ def settings_of(prefix: str) -> dict[str, Any]:
         "routerBasename": f"{prefix}ohif/",
         "extensions": [],
         "modes": [],
-        "customizationService": {},
+        "customizationService": [{"ohif.tours": {"$set": []}}],
         "showStudyList": True,
         "investigationalUseDialog": {"option": "never"},
         "disableConfirmationPrompts": True,
