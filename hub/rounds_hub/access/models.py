@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from rounds_hub.catalogue.models import Base, utc_now
 
-__all__ = ["AuditEntry"]
+__all__ = ["AuditEntry", "Sight"]
 
 
 class AuditEntry(Base):
@@ -29,3 +29,16 @@ class AuditEntry(Base):
     key: Mapped[str]
     allowed: Mapped[bool]
     why: Mapped[str] = mapped_column(default="")
+
+
+class Sight(Base):
+    """One audience string of a set of those who may see some series.
+
+    *name* is the hash of the whole set; see :mod:`rounds_hub.access.sight`.
+    """
+
+    __tablename__ = "sight"
+    __table_args__ = (Index("ix_sight_audience", "audience", "name"),)
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    audience: Mapped[str] = mapped_column(primary_key=True)

@@ -13,12 +13,13 @@ import struct
 import tempfile
 import uuid
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pydicom.uid import UID_dictionary  # type: ignore[attr-defined] # its table
 
-from rounds_hub.archive.pixels import check_pixels
+from rounds_hub.archive.attributes import SEARCHED, Kept, kept_of
+from rounds_hub.archive.pixels import SHAPING, check_pixels
 from rounds_hub.archive.texts import CHARACTER_SET, Texts
 from rounds_hub.archive.walking import PIXEL_TAGS, Limits, Syntax, walk, walk_group
 from rounds_hub.errors import InvalidError
@@ -61,13 +62,17 @@ REQUIRED = {
 }
 WANTED = frozenset(
     {
-        CHARACTER_SET, *REQUIRED, *PIXEL_TAGS,
+        CHARACTER_SET, *REQUIRED, *PIXEL_TAGS, *SHAPING,
         0x00080020, 0x00080050, 0x00080060, 0x00081030, 0x0008103E,
         0x00100010, 0x00100020, 0x00100040, 0x00101010, 0x00180015,
         0x00200011, 0x00200013,
-        0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280100,
+        0x00280004, 0x00280008,
+        *SEARCHED,
     }
 )  # fmt: skip
+KINDS_OF = dict.fromkeys(REQUIRED, b"UI") | dict.fromkeys(SHAPING, b"US")
+"""What decides where an instance belongs and how much memory it takes has this VR."""
+
 OURS = f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, 'urn:rounds:archive').int}"
 INFLATE_FREE = 64 * 2**20
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
@@ -122,6 +127,8 @@ class Examined:
     study_description: str
     accession: str
     prefix: bytes = b""
+    kept: Kept = field(default_factory=Kept)
+    """More columns, for those who search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +190,8 @@ def examine(data: Bytes, limits: Limits) -> Examined:
         raise NotAnInstanceError(msg)
     with data_set_of(data, head, limits) as (inside, start):
         found = walk(inside, start, head.encoding, WANTED, limits)
-        return _examined(inside, head, found)
+        kept = kept_of(inside, found, head.encoding, limits)
+        return replace(_examined(inside, head, found), kept=kept)
 
 
 def head_of(data: Bytes, limits: Limits) -> _Head:
@@ -291,6 +299,7 @@ def _inflate(inflater: zlib._Decompress, packed: bytes) -> bytes:
 
 def _examined(data: Bytes, head: _Head, found: Walk) -> Examined:
     """Return what the catalogue keeps, after the last checks."""
+    _check_kinds(found)
     texts = Texts(found.values, head.encoding.order)
     uids = {tag: _uid(texts.code(tag), name) for tag, name in REQUIRED.items()}
     _same(head.sop_class, uids[SOP_CLASS], "SOPClassUID")
@@ -319,6 +328,20 @@ def _examined(data: Bytes, head: _Head, found: Walk) -> Examined:
         accession=texts.text(0x00080050),
         prefix=_prefix(head, uids),
     )
+
+
+def _check_kinds(found: Walk) -> None:
+    """Refuse another VR than PS3.6 has where readers would differ over the value.
+
+    Nothing but ``UN`` may stand for it (PS3.5, 6.2.2), as implicit VR gives it.
+    """
+    for tag, kind in KINDS_OF.items():
+        if (given := found.kinds.get(tag, b"")) not in {b"", b"UN", kind}:
+            msg = (
+                f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is {given.decode('ascii')}, "
+                f"and must be {kind.decode()}."
+            )
+            raise InvalidError(msg)
 
 
 def _uid(value: str, name: str) -> str:

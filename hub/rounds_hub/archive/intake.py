@@ -324,6 +324,7 @@ def _study_row(found: Examined) -> dict[str, Any]:
         "date": found.study_date,
         "description": found.study_description,
         "accession": found.accession,
+        **found.kept.study,
     }
 
 
@@ -343,6 +344,7 @@ def _series_row(attribution: Attribution, found: Examined) -> dict[str, Any]:
         "audience": attribution.audience,
         "run_id": attribution.run_id,
         "revision": 0,
+        **found.kept.series,
     }
 
 
@@ -358,6 +360,7 @@ def _add_instances(session: Session, batch: Sequence[Ready]) -> None:
             "frames": ready.examined.frames,
             "sha256": ready.staged.sha256,
             "size": ready.staged.size,
+            **ready.examined.kept.instance,
         }
         for ready in sorted(batch, key=lambda ready: ready.examined.sop_uid)
     ]

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from rounds_hub.access.models import AuditEntry
-from rounds_hub.archive.models import Aside, Import, Instance, Series, Study
+from rounds_hub.access.models import AuditEntry, Sight
+from rounds_hub.archive.models import (
+    Aside,
+    Import,
+    Instance,
+    ObjectPlace,
+    Removal,
+    RemovedObject,
+    Series,
+    Study,
+)
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.catalogue.models import Base, OutboxEvent
 from rounds_hub.gateway.models import Node, Pull, RemovedNode, Sending, SendingItem
@@ -25,9 +34,12 @@ __all__ = [
     "Import",
     "Instance",
     "Node",
+    "ObjectPlace",
     "OutboxEvent",
     "Pull",
+    "Removal",
     "RemovedNode",
+    "RemovedObject",
     "Route",
     "RouteVersion",
     "Run",
@@ -37,6 +49,7 @@ __all__ = [
     "Series",
     "SeriesLabel",
     "SeriesState",
+    "Sight",
     "Study",
     "metadata",
 ]

@@ -14,6 +14,8 @@ def upgrade() -> None:
     _nodes()
     _transfers()
     _routing()
+    _removals()
+    _searching()
 
 
 def _nodes() -> None:
@@ -170,9 +172,7 @@ def _transfers() -> None:
             name=op.f("fk_sending_item_sending_id_sending"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint(
-            "sending_id", "sop_uid", name=op.f("pk_sending_item")
-        ),
+        sa.PrimaryKeyConstraint("sending_id", "sop_uid", name=op.f("pk_sending_item")),
     )
     op.create_table(
         "pull",
@@ -193,3 +193,94 @@ def _transfers() -> None:
     )
     op.create_index("ix_pull_open", "pull", ["state"])
     op.create_index(op.f("ix_pull_created_at"), "pull", ["created_at"])
+
+
+def _removals() -> None:
+    moment = sa.DateTime(timezone=True)
+    op.create_table(
+        "removal",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("level", sa.String(), nullable=False),
+        sa.Column("uid", sa.String(), nullable=False),
+        sa.Column("study_uid", sa.String(), nullable=False),
+        sa.Column("modality", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("audience", sa.JSON(), nullable=False),
+        sa.Column("instance_count", sa.Integer(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("rows", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("at", moment, nullable=False),
+        sa.Column("until", moment, nullable=False),
+        sa.Column("ended_at", moment, nullable=True),
+        sa.Column("ended_by", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_removal")),
+    )
+    op.create_index("ix_removal_state", "removal", ["state", "until"])
+    op.create_index(op.f("ix_removal_at"), "removal", ["at"])
+    op.create_table(
+        "removed_object",
+        sa.Column("removal_id", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["removal_id"],
+            ["removal.id"],
+            name=op.f("fk_removed_object_removal_id_removal"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("removal_id", "sha256", name=op.f("pk_removed_object")),
+    )
+    op.create_index(op.f("ix_removed_object_sha256"), "removed_object", ["sha256"])
+    op.create_table(
+        "object_place",
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("store", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("at", moment, nullable=False),
+        sa.PrimaryKeyConstraint("sha256", "store", name=op.f("pk_object_place")),
+    )
+    op.create_index("ix_object_place_store", "object_place", ["store", "state"])
+
+
+def _searching() -> None:
+    texts = {
+        "study": (
+            "time", "moment", "study_id", "birth_date", "issuer", "name_alphabetic",
+            "name_ideographic", "name_phonetic", "name_words",
+        ),
+        "series": ("sight",),
+        "instance": (),
+    }  # fmt: skip
+    for table, names in texts.items():
+        for name in names:
+            column = sa.Column(name, sa.String(), nullable=False, server_default="")
+            op.add_column(table, column)
+        kept = sa.Column("attributes", sa.JSON(), nullable=False, server_default="{}")
+        op.add_column(table, kept)
+    version = sa.Column(
+        "keys_version", sa.Integer(), nullable=False, server_default="0"
+    )
+    op.add_column("instance", version)
+    unread = sa.text("keys_version = 0")
+    op.create_index(
+        "ix_instance_unread",
+        "instance",
+        ["keys_version"],
+        sqlite_where=unread,
+        postgresql_where=unread,
+    )
+    op.create_index(op.f("ix_series_sight"), "series", ["sight"])
+    op.create_index(op.f("ix_study_accession"), "study", ["accession"])
+    op.create_index("ix_study_moment", "study", ["moment", "uid"])
+    for name in ("name_alphabetic", "name_ideographic", "name_phonetic"):
+        prefix = {name: "text_pattern_ops"}
+        op.create_index(f"ix_study_{name}", "study", [name], postgresql_ops=prefix)
+    op.create_table(
+        "sight",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("audience", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "audience", name=op.f("pk_sight")),
+    )
+    op.create_index("ix_sight_audience", "sight", ["audience", "name"])
