@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from rounds_hub.archive.store import LocalStore
 from rounds_hub.catalogue.sessions import Sessions
+from rounds_hub.gateway.registry import apply_configured
 from rounds_hub.work.client import WorkClient
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class House:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         sessions = Sessions(settings.catalogue_url)
         sessions.migrate()
+        apply_configured(sessions, settings.nodes)
         store = LocalStore(settings.data / "archive", settings.free_space_bytes)
         return cls(settings, sessions, store)
 
