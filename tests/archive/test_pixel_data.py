@@ -136,8 +136,16 @@ def test_heads_of_every_kind_are_read_or_passed_over(
     ("change", "frames"),
     [
         pytest.param({"NumberOfFrames": 2, "Rows": 8}, 2, id="two frames"),
-        pytest.param({"BitsAllocated": 8, "Rows": 32}, 1, id="8 bits"),
-        pytest.param({"BitsAllocated": 1, "Rows": 256}, 1, id="1 bit"),
+        pytest.param(
+            {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "Rows": 32},
+            1,
+            id="8 bits",
+        ),
+        pytest.param(
+            {"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0, "Rows": 256},
+            1,
+            id="1 bit",
+        ),
         pytest.param({"BitsAllocated": 32, "Rows": 8}, 1, id="32 bits"),
         pytest.param({"SamplesPerPixel": 2, "Rows": 8}, 1, id="two samples"),
     ],

@@ -5,10 +5,12 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from rounds_hub.errors import InvalidError
+
 if TYPE_CHECKING:
     from rounds_hub.archive.walking import Bytes
 
-__all__ = ["size_of"]
+__all__ = ["check_segments", "size_of"]
 
 HEAD = 2**16
 MOST_MARKERS = 512
@@ -19,6 +21,8 @@ JPEG = b"\xff\xd8\xff"
 JPEG_2000 = b"\xff\x4f\xff\x51"
 JP2 = b"\x00\x00\x00\x0cjP  "
 """Some writers put the whole file format around the codestream (T.800, I.5.1)."""
+
+RLE_HEAD = struct.Struct("<16L")
 
 
 def size_of(data: Bytes, start: int, length: int) -> tuple[int, int] | None:
@@ -41,6 +45,38 @@ def size_of(data: Bytes, start: int, length: int) -> tuple[int, int] | None:
     if head.startswith(JPEG):
         return _jpeg(head)
     return None
+
+
+def check_segments(data: Bytes, start: int, length: int, expected: int) -> None:
+    """Refuse an RLE frame whose segments are not *expected*, or not inside it.
+
+    Its head is a table of up to 15 offsets, the first of which leads behind the table
+    (PS3.5, G.5).
+
+    Raises
+    ------
+    InvalidError
+        If the table is cut short or lies.
+
+    Examples
+    --------
+    >>> frame = RLE_HEAD.pack(1, 64, *[0] * 14) + bytes(2)
+    >>> check_segments(frame, 0, len(frame), 1)
+    """
+    if length < RLE_HEAD.size:
+        msg = "An RLE frame is shorter than its table of segments."
+        raise InvalidError(msg)
+    count, *offsets = RLE_HEAD.unpack(data[start : start + RLE_HEAD.size])
+    if count != expected:
+        msg = f"An RLE frame has {count} segments, the data set needs {expected}."
+        raise InvalidError(msg)
+    used = offsets[:count]
+    if not used or used[0] != RLE_HEAD.size or used != sorted(set(used)):
+        msg = "The segments of an RLE frame do not follow each other."
+        raise InvalidError(msg)
+    if used[-1] >= length:
+        msg = "A segment of an RLE frame lies outside of it."
+        raise InvalidError(msg)
 
 
 def _past_boxes(head: bytes) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rounds_hub.archive.codestreams import size_of
+from rounds_hub.archive.codestreams import check_segments, size_of
+from rounds_hub.archive.offsets import check_offsets
 from rounds_hub.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -20,9 +21,15 @@ FRAMES = 0x00280008
 ROWS = 0x00280010
 COLUMNS = 0x00280011
 ALLOCATED = 0x00280100
+STORED, HIGH_BIT, SIGN = 0x00280101, 0x00280102, 0x00280103
+SHAPING = frozenset({SAMPLES, ROWS, COLUMNS, ALLOCATED, STORED, HIGH_BIT, SIGN})
+"""The attributes whose numbers say how the pixel data are laid out, all of VR US."""
+
+MOST_SAMPLES = 4
 MOST_FRAME_BYTES = 2**28
 BITS = frozenset({1, 8, 16, 24, 32, 40, 48, 56, 64})
 PIXEL_DATA = 0x7FE00010
+RLE = "1.2.840.10008.1.2.5"
 NATIVE = frozenset(
     {
         "1.2.840.10008.1.2",
@@ -65,11 +72,12 @@ def shape_of(texts: Texts) -> Shape:
     InvalidError
         If it declares none that can be.
     """
+    samples = texts.short(SAMPLES)
     shape = Shape(
         rows=texts.short(ROWS) or 0,
         columns=texts.short(COLUMNS) or 0,
         frames=texts.integer(FRAMES, 1),
-        samples=texts.short(SAMPLES) or 1,
+        samples=1 if samples is None else samples,
         allocated=texts.short(ALLOCATED) or 0,
         photometric=texts.code(PHOTOMETRIC),
     )
@@ -82,12 +90,31 @@ def shape_of(texts: Texts) -> Shape:
     if shape.allocated not in BITS:
         msg = f"A pixel cannot have {shape.allocated} bits allocated."
         raise InvalidError(msg)
+    if not 1 <= shape.samples <= MOST_SAMPLES:
+        msg = f"A pixel cannot have {shape.samples} samples."
+        raise InvalidError(msg)
+    _check_bits(texts, shape.allocated)
     if shape.frame_bits // 8 > MOST_FRAME_BYTES:
         msg = (
             f"One frame would have {shape.frame_bits // 8} bytes; 256 MiB are the most."
         )
         raise InvalidError(msg)
     return shape
+
+
+def _check_bits(texts: Texts, allocated: int) -> None:
+    """Refuse stored bits that are not among those allocated (PS3.5, 8.1.1)."""
+    stored = texts.short(STORED)
+    if stored is not None and not 1 <= stored <= allocated:
+        msg = f"It says that {stored} bits stored are in {allocated} allocated."
+        raise InvalidError(msg)
+    high = texts.short(HIGH_BIT)
+    if high is not None and not (stored or 1) - 1 <= high < allocated:
+        msg = f"Its high bit cannot be {high}, with {allocated} bits allocated."
+        raise InvalidError(msg)
+    if (texts.short(SIGN) or 0) > 1:
+        msg = f"Its sign (pixel representation) can be 0 or 1, not {texts.short(SIGN)}."
+        raise InvalidError(msg)
 
 
 def check_pixels(data: Bytes, found: Walk, texts: Texts, syntax: str) -> Shape | None:
@@ -123,6 +150,9 @@ def check_pixels(data: Bytes, found: Walk, texts: Texts, syntax: str) -> Shape |
         _check_count(found.pixels, 1)
     else:
         _check_count(found.pixels, shape.frames)
+        check_offsets(data, found)
+        if syntax == RLE:
+            _check_segments(data, found.pixels, shape)
         _check_codestreams(data, found.pixels, shape)
     return shape
 
@@ -156,6 +186,17 @@ def _check_count(pixels: Pixels, frames: int) -> None:
     if fragments < frames:
         msg = f"It says that it has {frames} frames, and has {fragments} of them."
         raise InvalidError(msg)
+
+
+def _check_segments(data: Bytes, pixels: Pixels, shape: Shape) -> None:
+    """Refuse run lengths whose segments are not those of the frame (PS3.5, G.2).
+
+    Each frame is one fragment (A.4.2); others are left to whoever decodes them.
+    """
+    if len(pixels.fragments or ()) != shape.frames:
+        return
+    for start, length in pixels.fragments or ():
+        check_segments(data, start, length, shape.samples * shape.allocated // 8)
 
 
 def _check_codestreams(data: Bytes, pixels: Pixels, shape: Shape) -> None:

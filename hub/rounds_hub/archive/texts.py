@@ -22,6 +22,9 @@ CHARACTER_SET = 0x00080005
 # These stand alone: no escape sequence leads in or out of them (PS3.3, C.12.1.1.2).
 ALONE = ("ISO_IR 192", "GB18030", "GBK")
 LONGEST = 1024
+MOST_BYTES = 8 * LONGEST
+"""More of a text is not decoded: escape sequences make that slow."""
+
 ESCAPE = b"\x1b"
 _QUIET = threading.Lock()
 
@@ -52,7 +55,8 @@ class Texts:
 
     def text(self, tag: int, longest: int = LONGEST) -> str:
         """Return the text of *tag*, empty if there is none."""
-        return clean(decoded(self.values.get(tag, b""), self._encodings))[:longest]
+        raw = self.values.get(tag, b"")[:MOST_BYTES]
+        return clean(decoded(raw, self._encodings))[:longest]
 
     def code(self, tag: int) -> str:
         """Return the text of *tag*, which has ASCII alone (UI, CS, IS, DA)."""
