@@ -55,6 +55,9 @@ class Rounds(Configurable):
     free_space_bytes = Int(
         256 * 2**20, min=0, help="Space on the disk that is never filled."
     ).tag(config=True)
+    deletion_undo_days = Int(
+        30, min=0, help="For how many days a deletion can be undone."
+    ).tag(config=True)
     run_seconds = Int(
         1800, min=1, help="How long one run may take before it is ended."
     ).tag(config=True)

@@ -125,12 +125,15 @@ def require(
     principal: Principal,
     action: Action,
     resource: Resource = HOUSE,
+    *,
+    why: str = "",
 ) -> None:
     """Let *principal* go on, or raise; either way the decision is in the audit trail.
 
     An allowed change is written in the transaction of the change itself; a refusal,
     and a read, in one of its own. The same read of the same thing by the same person
-    is written once a minute, so that scrolling through slices is one line.
+    is written once a minute, so that scrolling through slices is one line. *why* is
+    the reason that the principal gave.
 
     Raises
     ------
@@ -140,7 +143,8 @@ def require(
         If they may see it, and may not do this.
     """
     allowed = decide(principal, action, resource)
-    _record(session, AuditKey(principal.name, action, resource), allowed=allowed)
+    asked = AuditKey(principal.name, action, resource, why)
+    _record(session, asked, allowed=allowed)
     if allowed:
         return
     if not visible(principal, resource):
@@ -151,11 +155,12 @@ def require(
 
 @dataclass(frozen=True, slots=True)
 class AuditKey:
-    """Who asked for what on what."""
+    """Who asked for what on what, and why where they said so."""
 
     principal: str
     action: Action
     resource: Resource
+    why: str = ""
 
     def entry(self, *, allowed: bool) -> AuditEntry:
         """Return the line for the audit trail."""
@@ -165,6 +170,7 @@ class AuditKey:
             kind=self.resource.kind,
             key=self.resource.key,
             allowed=allowed,
+            why=self.why,
         )
 
 
