@@ -8,10 +8,9 @@
   window.browserImportFunction = (name) => import(name);
   window.config = told.settings;
 
-  const remember = () => {
-    localStorage.setItem("i18nextLng", told.language);
-    document.cookie = `i18next=${told.language}; path=${told.prefix}; samesite=lax`;
-  };
+  // OHIF asks its own storage for the language.
+  localStorage.setItem("i18nextLng", told.language);
+  document.cookie = `i18next=${told.language}; path=/; samesite=lax`;
 
   const logo = (React) =>
     React.createElement(
@@ -26,7 +25,43 @@
       React.createElement("span", { className: "text-base font-semibold" }, "Rounds"),
     );
 
-  remember();
+  // Whether a report draws something: OHIF shows no other measurements, but any text.
+  const draws = (items) =>
+    [items ?? []].flat().some(
+      (item) => /^SCOORD/.test(item.ValueType ?? "") || draws(item.ContentSequence),
+    );
+
+  // A report as people read it: one line a value, without links and machine's records.
+  const records = new Set(["IMAGE", "COMPOSITE", "UIDREF"]);
+  const algorithmParameters = "111002";
+  const readable = (item) => ({
+    ...item,
+    ContinuityOfContent: "SEPARATE",
+    ConceptNameCodeSequence: [item.ConceptNameCodeSequence ?? []].flat()[0] ?? {},
+    ContentSequence: [item.ContentSequence ?? []]
+      .flat()
+      .filter((one) => !records.has(one.ValueType))
+      .map(readable)
+      .filter((one) => one.ConceptNameCodeSequence.CodeValue !== algorithmParameters)
+      .filter((one) => one.ValueType !== "CONTAINER" || one.ContentSequence.length > 0),
+  });
+
+  const reportsAsText = {
+    id: "rounds.reports",
+    preRegistration({ servicesManager }) {
+      const sets = servicesManager.services.displaySetService;
+      sets.subscribe(sets.EVENTS.DISPLAY_SETS_ADDED, ({ displaySetsAdded }) => {
+        for (const set of displaySetsAdded) {
+          if (set.Modality === "SR" && !draws(set.instance?.ContentSequence)) {
+            set.isImagingMeasurementReport = false;
+            set.instances = [readable(set.instance)];
+          }
+        }
+      });
+    },
+  };
+
+  window.config.extensions = [reportsAsText];
   window.config.whiteLabeling = { createLogoComponentFn: logo };
   window.config.httpErrorHandler = (error) => {
     // The sign-in ended: the page asks for it again.
