@@ -45,6 +45,9 @@ class Action(StrEnum):
     CASE_DELETE = "case.delete"
     SERIES_READ = "series.read"
     SERIES_DELETE = "series.delete"
+    SERIES_HOLD = "series.hold"
+    SERIES_RELEASE = "series.release"
+    SERIES_LABEL = "series.label"
     STUDY_LIST = "study.list"
     IMPORT_CREATE = "import.create"
     IMPORT_READ = "import.read"
@@ -91,6 +94,9 @@ _BY_ROLE: dict[Action, frozenset[Role]] = {
     Action.NODE_SEND: _STAFF,
     Action.AUDIT_READ: frozenset({Role.ADMIN}),
     Action.HOUSE_ADMIN: frozenset({Role.ADMIN}),
+    Action.SERIES_HOLD: frozenset({Role.ADMIN}),
+    Action.SERIES_RELEASE: frozenset({Role.ADMIN}),
+    Action.SERIES_LABEL: frozenset({Role.ADMIN}),
 }
 
 

@@ -137,9 +137,8 @@ def _in_our_words(error: UnexpectedInput, text: str) -> ConditionError:
 
 def _expected(error: UnexpectedInput) -> list[str]:
     """Return in words what could have stood there."""
-    kinds: set[str] = getattr(error, "accepts", None) or getattr(
-        error, "expected", set()
-    )
+    could = getattr(error, "accepts", None) or getattr(error, "expected", None)
+    kinds: set[str] = set(could or ())
     return sorted(_WORDS.get(one, one.lower()) for one in kinds)
 
 
