@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from traitlets import Dict, Int, List, TraitError, Unicode
+from traitlets import Dict, Float, Int, List, TraitError, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
@@ -67,6 +67,16 @@ class Rounds(Configurable):
     run_workers = Int(
         2, min=1, help="How many runs one worker executes at the same time."
     ).tag(config=True)
+    series_silence_seconds = Int(
+        60,
+        min=0,
+        help="After how long without a new instance a series counts as complete.",
+    ).tag(config=True)
+    series_ended_seconds = Int(
+        5,
+        min=0,
+        help="The same where the association that brought the last one has ended.",
+    ).tag(config=True)
     ae_title = Unicode(
         "ROUNDS", help="The application entity title of the gateway."
     ).tag(config=True)
@@ -76,8 +86,44 @@ class Rounds(Configurable):
     gateway_port = Int(
         11112, min=0, max=65535, help="The port of the gateway; 0: any free one."
     ).tag(config=True)
+    send_pauses = List(
+        Float(min=0.0),
+        default_value=[5, 20, 60, 300, 900, 1800, 3600, 7200, 14400, 28800],
+        help="Seconds between the attempts to send to a node that does not answer.",
+    ).tag(config=True)
     nodes = List(
         Dict(), help="Remote nodes that are changed here and not on the pages."
+    ).tag(config=True)
+
+    gateway_associations = Int(
+        64, min=1, help="How many associations the gateway has at the same time."
+    ).tag(config=True)
+    gateway_associations_of_address = Int(
+        32, min=1, help="How many of them may come from one address."
+    ).tag(config=True)
+    gateway_associate_seconds = Float(
+        5.0, min=0.1, help="How long a caller may take to ask for an association."
+    ).tag(config=True)
+    gateway_idle_seconds = Float(
+        30.0, min=0.1, help="How long an association may be silent."
+    ).tag(config=True)
+    gateway_bytes_per_second = Int(
+        2**14, min=1, help="How fast a message must come, after its first 10 s."
+    ).tag(config=True)
+    gateway_tls_port = Int(
+        2762,
+        min=0,
+        max=65535,
+        help="The port for DICOM over TLS, where a certificate is set; 0: any free.",
+    ).tag(config=True)
+    gateway_tls_certificate = Unicode(
+        "", help="PEM file with the gateway's certificate and chain; empty: no TLS."
+    ).tag(config=True)
+    gateway_tls_key = Unicode(
+        "", help="PEM file with its key; empty: in the certificate's file."
+    ).tag(config=True)
+    gateway_tls_clients = Unicode(
+        "", help="PEM file with the certificates that nodes may show, or their issuers."
     ).tag(config=True)
 
     @property
