@@ -2,66 +2,79 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
-import os
 import re
-import shutil
-import threading
-import uuid
-import weakref
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol, TypeAlias
+from typing import IO, TYPE_CHECKING, Protocol
 
-from rounds_hub.errors import InvalidError, NoSpaceError, NotFoundError, TooLargeError
+from rounds_hub.archive.staging import (
+    CHUNK,
+    Source,
+    Staged,
+    Staging,
+    free_space,
+    pieces_of,
+    sync,
+    sync_all,
+)
+from rounds_hub.errors import InvalidError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = [
+    "CHUNK",
     "Kept",
     "LocalStore",
+    "Lying",
     "Source",
     "Staged",
     "Store",
+    "checked_hash",
     "free_space",
+    "has_its_hash",
     "pieces_of",
     "sync_all",
 ]
 
-CHUNK = 2**20
-SYNCS_AT_ONCE = 8
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-
-if TYPE_CHECKING:
-    Source: TypeAlias = Path | bytes | IO[bytes] | Iterable[bytes]
-else:
-    Source = object
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Bytes that are on the disk for good: their hash and how many they are."""
+    """Bytes that are in the store for good: their hash and how many they are."""
 
     sha256: str
     size: int
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
-    """Bytes that were written beside the archive and may still be dropped."""
+class Lying:
+    """Bytes that lie in a store under a hash, and since when (seconds since 1970)."""
 
-    path: Path
     sha256: str
     size: int
+    since: float
 
 
 class Store(Protocol):
-    """Where bytes live under their hash; local disk now, object storage as well."""
+    """Where bytes live under their hash: a local disk, object storage, or several.
+
+    *folder* is where things are staged on this machine, on a disk on which
+    *free_space_bytes* are never filled.
+    """
+
+    @property
+    def folder(self) -> Path:
+        """Where things are staged on this machine."""
+
+    @property
+    def free_space_bytes(self) -> int:
+        """Space on the disk of *folder* that is never filled."""
+
+    @free_space_bytes.setter
+    def free_space_bytes(self, value: int) -> None: ...
 
     def stage(self, source: Source, limit: int | None = None) -> Staged:
         """Write the bytes of *source* where they are not kept yet."""
@@ -79,22 +92,40 @@ class Store(Protocol):
         """Return whether the bytes are there."""
 
     def path(self, sha256: str) -> Path:
-        """Return a file that holds the bytes."""
+        """Return a file on this machine that holds the bytes."""
+
+    def paths(self, hashes: Sequence[str]) -> list[Path]:
+        """Return files that hold the bytes of each of *hashes*, fetched together."""
 
     def open(self, sha256: str) -> IO[bytes]:
         """Open the bytes for reading."""
 
+    def read(self, sha256: str) -> Iterator[bytes]:
+        """Read the bytes piece by piece from where they are kept."""
+
     def verify(self, sha256: str) -> bool:
         """Return whether the bytes still have their hash."""
 
+    def every(self, prefix: str = "") -> Iterator[Lying]:
+        """Yield what lies in the store under hashes that begin with *prefix*."""
+
+    def remove(self, sha256: str) -> None:
+        """Remove the bytes; a second time changes nothing."""
+
+    def set_aside(self, sha256: str) -> bool:
+        """Put the bytes where nobody reads them; return whether they were there."""
+
+    def bring_back(self, sha256: str) -> bool:
+        """Undo :meth:`set_aside`; return whether the bytes are there now."""
+
+    def forget_aside(self, sha256: str) -> None:
+        """Remove bytes that were set aside; a second time changes nothing."""
+
+    def scratch(self) -> Path:
+        """Return the path of a new file beside the archive, swept if we die."""
+
     def sweep_temporaries(self) -> int:
         """Remove what dead processes left half written; return how many files."""
-
-
-def free_space(folder: Path) -> int:
-    """Return the bytes that may still be written to the disk of *folder*."""
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
 
 
 class LocalStore:
@@ -102,7 +133,8 @@ class LocalStore:
 
     A file is written under ``temporary/``, synced, renamed to
     ``objects/<2 hex>/<sha256>`` and its folder synced: what has its final name is
-    whole, also after the power went away. Many files share one round of syncs.
+    whole, also after the power went away. Many files share one round of syncs. What
+    is set aside lies in ``quarantine/``.
 
     Parameters
     ----------
@@ -122,12 +154,23 @@ class LocalStore:
 
     def __init__(self, folder: Path, free_space_bytes: int) -> None:
         """Use *folder*; nothing is written yet."""
-        self.folder = Path(folder)
-        self.free_space_bytes = free_space_bytes
+        self._staging = Staging(Path(folder), free_space_bytes)
         self._objects = self.folder / "objects"
-        self._temporary = self.folder / "temporary"
-        self._own: Path | None = None
-        self._opening = threading.Lock()
+        self._quarantine = self.folder / "quarantine"
+
+    @property
+    def folder(self) -> Path:
+        """Where the archive is."""
+        return self._staging.folder
+
+    @property
+    def free_space_bytes(self) -> int:
+        """Space on the disk that is never filled."""
+        return self._staging.free_space_bytes
+
+    @free_space_bytes.setter
+    def free_space_bytes(self, value: int) -> None:
+        self._staging.free_space_bytes = value
 
     def put(self, source: Source, limit: int | None = None) -> Kept:
         """Keep the bytes of *source*; the same bytes again change nothing.
@@ -144,24 +187,10 @@ class LocalStore:
     def stage(self, source: Source, limit: int | None = None) -> Staged:
         """Write the bytes of *source* beside the archive and hash them on the way.
 
-        Raises
-        ------
-        NoSpaceError
-            If the disk would be filled; nothing half written is left.
-        TooLargeError
-            If there are more than *limit* bytes.
+        Errors are those of :meth:`put`.
         """
-        path = self._own_folder() / uuid.uuid4().hex
-        try:
-            return self._write(path, source, limit)
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            if error.errno in _FULL:
-                raise self._no_space() from error
-            raise
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        self._objects.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self._staging.stage(source, limit)
 
     def keep(self, batch: Sequence[Staged]) -> list[Kept]:
         """Sync every staged file of *batch*, give it its name, sync the folders once.
@@ -177,16 +206,13 @@ class LocalStore:
             one.sha256: one for one in batch if not self.has(one.sha256, one.size)
         }.values()
         try:
-            sync_all(staged.path for staged in new)
-            for staged in new:
-                self._rename(staged)
-            sync_all({self.path(one.sha256).parent for one in batch})
-            if new:
-                _sync(self._objects)
-        except OSError as error:
-            if error.errno in _FULL:
-                raise self._no_space() from error
-            raise
+            with self._staging.refusing_full():
+                sync_all(staged.path for staged in new)
+                for staged in new:
+                    self._rename(staged)
+                sync_all({self.path(one.sha256).parent for one in batch})
+                if new:
+                    sync(self._objects)
         finally:
             for staged in batch:
                 self.drop(staged)
@@ -194,7 +220,7 @@ class LocalStore:
 
     def drop(self, staged: Staged) -> None:
         """Remove what was staged; a second time changes nothing."""
-        staged.path.unlink(missing_ok=True)
+        self._staging.drop(staged)
 
     def has(self, sha256: str, size: int | None = None) -> bool:
         """Return whether the bytes are there, *size* many where that is given."""
@@ -212,10 +238,11 @@ class LocalStore:
         InvalidError
             If *sha256* is not 64 hexadecimal digits, so that it names no path of ours.
         """
-        if not _SHA256.fullmatch(sha256):
-            msg = f"A SHA-256 has 64 hexadecimal digits, got {sha256[:80]!r}."
-            raise InvalidError(msg)
-        return self._objects / sha256[:2] / sha256
+        return self._objects / checked_hash(sha256)[:2] / sha256
+
+    def paths(self, hashes: Sequence[str]) -> list[Path]:
+        """Return where the bytes of each of *hashes* are, or would be."""
+        return [self.path(sha256) for sha256 in hashes]
 
     def open(self, sha256: str) -> IO[bytes]:
         """Open the bytes for reading.
@@ -231,54 +258,56 @@ class LocalStore:
             kind = "object"
             raise NotFoundError(kind, sha256) from error
 
+    def read(self, sha256: str) -> Iterator[bytes]:
+        """Read the bytes piece by piece; errors are those of :meth:`open`."""
+        with self.open(sha256) as file:
+            yield from pieces_of(file)
+
     def verify(self, sha256: str) -> bool:
         """Return whether the bytes are there and still have their hash."""
         try:
-            with self.open(sha256) as file:
-                digest = hashlib.sha256()
-                for piece in pieces_of(file):
-                    digest.update(piece)
-                return digest.hexdigest() == sha256
+            return has_its_hash(sha256, self.read(sha256))
         except NotFoundError:
             return False
 
-    def sweep_temporaries(self) -> int:
-        """Remove what dead processes left half written; return how many files.
+    def every(self, prefix: str = "") -> Iterator[Lying]:
+        """Yield what lies here under hashes that begin with *prefix*, in order."""
+        for folder in sorted(self._objects.glob(f"{prefix[:2]}*")):
+            for path in sorted(folder.glob(f"{prefix}*")):
+                if _SHA256.fullmatch(path.name):
+                    found = path.stat()
+                    yield Lying(path.name, found.st_size, found.st_mtime)
 
-        A living process holds a lock on its own folder, so this may run at any time.
-        """
-        swept = 0
-        for lock in self._temporary.glob("*.lock"):
-            descriptor = _try_lock(lock)
-            if descriptor is None:
-                continue
-            folder = lock.with_suffix("")
-            swept += sum(1 for _ in folder.glob("*"))
-            shutil.rmtree(folder, ignore_errors=True)
-            lock.unlink(missing_ok=True)
-            os.close(descriptor)
-        return swept
+    def remove(self, sha256: str) -> None:
+        """Remove the bytes; a second time changes nothing."""
+        path = self.path(sha256)
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            sync(path.parent)
+
+    def set_aside(self, sha256: str) -> bool:
+        """Put the bytes where nobody reads them; return whether they were there."""
+        return self._move(self.path(sha256), self._quarantine / sha256)
+
+    def bring_back(self, sha256: str) -> bool:
+        """Undo :meth:`set_aside`; return whether the bytes are there now."""
+        if self.has(sha256):
+            return True
+        path = self.path(sha256)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self._move(self._quarantine / sha256, path)
+
+    def forget_aside(self, sha256: str) -> None:
+        """Remove bytes that were set aside; a second time changes nothing."""
+        (self._quarantine / checked_hash(sha256)).unlink(missing_ok=True)
 
     def scratch(self) -> Path:
         """Return the path of a new file beside the archive, swept if we die."""
-        return self._own_folder() / uuid.uuid4().hex
+        return self._staging.scratch()
 
-    def _write(self, path: Path, source: Source, limit: int | None) -> Staged:
-        """Write *source* to *path* in pieces, never filling the disk."""
-        digest = hashlib.sha256()
-        size = 0
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            for piece in pieces_of(source):
-                size += len(piece)
-                if limit is not None and size > limit:
-                    msg = f"It has more than the {limit} bytes that are taken at most."
-                    raise TooLargeError(msg)
-                if free_space(self.folder) - len(piece) < self.free_space_bytes:
-                    raise self._no_space()
-                digest.update(piece)
-                file.write(piece)
-        return Staged(path, digest.hexdigest(), size)
+    def sweep_temporaries(self) -> int:
+        """Remove what dead processes left half written; return how many files."""
+        return self._staging.sweep_temporaries()
 
     def _rename(self, staged: Staged) -> None:
         """Give a synced file its final name; nobody writes to it again."""
@@ -287,89 +316,33 @@ class LocalStore:
         staged.path.chmod(0o400)
         staged.path.replace(target)
 
-    def _no_space(self) -> NoSpaceError:
-        """Return the error that says how much must stay free."""
-        return NoSpaceError(
-            f"The disk of the archive is full: {self.free_space_bytes // 2**20} MiB "
-            f"stay free. Make room, then send it again."
-        )
-
-    def _own_folder(self) -> Path:
-        """Return our folder for half written files, locked while this process lives."""
-        with self._opening:
-            return self._opened()
-
-    def _opened(self) -> Path:
-        """Return that folder, made again if somebody removed it."""
-        if self._own is None or not self._own.is_dir():
-            self._objects.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._temporary.mkdir(exist_ok=True, mode=0o700)
-            self._own = self._temporary / uuid.uuid4().hex
-            lock = self._own.with_name(f"{self._own.name}.lock")
-            descriptor = _locked(lock)
-            self._own.mkdir(mode=0o700)
-            weakref.finalize(self, _give_back, lock, descriptor, os.getpid())
-        return self._own
+    def _move(self, source: Path, target: Path) -> bool:
+        """Move a file for good; return whether there was one."""
+        if not source.exists():
+            return False
+        target.parent.mkdir(exist_ok=True, mode=0o700)
+        source.replace(target)
+        sync_all([source.parent, target.parent])
+        return True
 
 
-def pieces_of(source: Source) -> Iterator[bytes]:
-    """Return the bytes of *source*, at most a megabyte or so at a time."""
-    if isinstance(source, bytes):
-        view = memoryview(source)
-        for start in range(0, len(view), CHUNK):
-            yield bytes(view[start : start + CHUNK])
-    elif isinstance(source, Path):
-        with source.open("rb") as file:
-            yield from iter(lambda: file.read(CHUNK), b"")
-    elif hasattr(source, "read"):
-        yield from iter(lambda: source.read(CHUNK), b"")
-    else:
-        yield from source
+def checked_hash(sha256: str) -> str:
+    """Return *sha256* if it is one, so that it names no path but ours.
+
+    Raises
+    ------
+    InvalidError
+        If it is not 64 hexadecimal digits.
+    """
+    if not _SHA256.fullmatch(sha256):
+        msg = f"A SHA-256 has 64 hexadecimal digits, got {sha256[:80]!r}."
+        raise InvalidError(msg)
+    return sha256
 
 
-def _sync(path: Path) -> None:
-    """Wait until the file or folder at *path* is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_all(paths: Iterable[Path]) -> None:
-    """Sync many at the same time: a journal writes those that wait together at once."""
-    with ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
-        for _ in pool.map(_sync, paths):
-            continue
-
-
-def _locked(lock: Path) -> int:
-    """Make the file *lock* and hold it; a sweeper may have it for a moment."""
-    while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if lock.exists():
-            return descriptor
-        os.close(descriptor)
-
-
-def _try_lock(lock: Path) -> int | None:
-    """Return a descriptor that holds *lock*, or None while its owner lives."""
-    try:
-        descriptor = os.open(lock, os.O_RDWR)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def _give_back(lock: Path, descriptor: int, owner: int) -> None:
-    """Remove a process's folder of half written files and its lock, if it is ours."""
-    if os.getpid() == owner:
-        shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-        lock.unlink(missing_ok=True)
-    os.close(descriptor)
+def has_its_hash(sha256: str, pieces: Iterable[bytes]) -> bool:
+    """Return whether the SHA-256 over *pieces* is *sha256*."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest() == sha256
