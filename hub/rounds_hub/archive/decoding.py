@@ -25,7 +25,13 @@ import numpy as np
 import structlog
 
 from rounds_hub.archive.layout import Layout
-from rounds_hub.errors import BusyError, InvalidError, NotAcceptableError, NotFoundError
+from rounds_hub.errors import (
+    BusyError,
+    InvalidError,
+    NotAcceptableError,
+    NotFoundError,
+    TooLargeError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -167,6 +173,10 @@ class Pool:
             If the instance cannot be read, took too long, or ended the process.
         NotAcceptableError
             If it cannot be given in the form that was asked for.
+        TooLargeError
+            If a volume would be larger than its limit.
+        NotFoundError
+            If there is no such frame.
         BusyError
             If no process was free in time.
         """
@@ -206,11 +216,12 @@ def _understood(job: str, told: bytes) -> tuple[Any, bytes]:
         return words["said"], told[_LENGTH.size + length :]
     if "kind" in words:
         log.warning("an instance could not be read", job=job, kind=words["kind"])
-    message = str(words["error"])
-    if words["status"] == NotAcceptableError.status:
-        raise NotAcceptableError(message)
     if "missing" in words:
         raise NotFoundError(*map(str, words["missing"]))
+    message = str(words["error"])
+    for kind in (NotAcceptableError, TooLargeError):
+        if words["status"] == kind.status:
+            raise kind(message)
     raise InvalidError(message)
 
 
@@ -311,11 +322,10 @@ def thumbnail(path: Path, size: int, limit: int) -> npt.NDArray[np.uint8]:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def volumes(paths: Sequence[Path], folder: Path, limit: int) -> list[Path]:
-    """Write the volumes of a series into *folder*; return a folder for each.
+def volumes(paths: Sequence[Path], folder: Path, limit: int) -> int:
+    """Write the volumes of a series as the cache has them; return how many there are.
 
-    The one with most slices is the first; :func:`rounds_kernels.volumes.open_volume`
-    maps it.
+    The one with most slices is in *folder* itself, others in ``stacks/<n>`` below it.
     """
     seconds = SECONDS + _size(paths) / BYTES_A_SECOND
     given: dict[str, Any] = {
@@ -323,8 +333,7 @@ def volumes(paths: Sequence[Path], folder: Path, limit: int) -> list[Path]:
         "folder": str(folder),
         "limit": limit,
     }
-    count = _pool().ask("volumes", seconds=seconds, **given)
-    return [folder / str(number) for number in range(count)]
+    return int(_pool().ask("volumes", seconds=seconds, **given))
 
 
 def labels(path: Path, volume: Path) -> npt.NDArray[np.uint8]:

@@ -27,9 +27,9 @@ from rounds_hub.archive.layout import layout_of
 from rounds_hub.archive.rendering import Drawing, draw
 from rounds_hub.archive.transcoding import encode_frame, refuse_target, transcode
 from rounds_hub.archive.unpacking import open_image
-from rounds_hub.errors import HubError, InvalidError, NotFoundError
+from rounds_hub.errors import HubError, InvalidError, NotFoundError, TooLargeError
 from rounds_kernels import isolated, isolated_decoder, pictures
-from rounds_kernels.errors import KernelError
+from rounds_kernels.errors import KernelError, SeriesTooLargeError
 from rounds_kernels.volumes import open_volume, read_series, read_stacks, write_volume
 
 if TYPE_CHECKING:
@@ -97,11 +97,12 @@ def _thumbnail(path: str, size: int, limit: int) -> Answer:
 
 
 def _volumes(paths: list[str], folder: str, limit: int) -> Answer:
-    """Write the volumes of a series into folders ``0``, ``1``, … of *folder*."""
+    """Write the volumes of a series as the cache has them."""
     budget.allow(4 * limit + 2**30)
+    where = Path(folder)
     stacks = read_stacks([Path(path) for path in paths], limit=limit)
     for number, stack in enumerate(stacks):
-        write_volume(stack, Path(folder) / str(number))
+        write_volume(stack, where / "stacks" / str(number) if number else where)
     return len(stacks), b""
 
 
@@ -151,21 +152,30 @@ def answer(request: bytes) -> bytes:
         signal.setitimer(signal.ITIMER_REAL, float(asked["seconds"]))
         budget.allow(0)
         said, content = JOBS[asked["job"]](**asked["given"])
-        return _message({"said": said}) + content
-    except NotFoundError as error:
-        missing = [error.kind, error.name]
-        return _message({"error": "", "status": error.status, "missing": missing})
-    except HubError as error:
-        return _message({"error": str(error), "status": error.status})
-    except KernelError as error:
-        return _message({"error": str(error), "status": InvalidError.status})
-    except (MemoryError, RecursionError):
-        return _message({"error": HEAVY, "status": InvalidError.status})
     except Exception as error:  # noqa: BLE001 (who asked is told, and logs the kind)
-        kind = type(error).__name__
-        return _message({"error": STRAYS, "status": InvalidError.status, "kind": kind})
+        return _message(_told(error))
+    else:
+        return _message({"said": said}) + content
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    """Return what is said of *error*: our own sentences, and no other ones."""
+    told: dict[str, Any] = {"error": STRAYS, "status": InvalidError.status}
+    if isinstance(error, NotFoundError):
+        told["missing"] = [error.kind, error.name]
+    elif isinstance(error, HubError):
+        told |= {"error": str(error), "status": error.status}
+    elif isinstance(error, SeriesTooLargeError):
+        told |= {"error": str(error), "status": TooLargeError.status}
+    elif isinstance(error, KernelError):
+        told["error"] = str(error)
+    elif isinstance(error, (MemoryError, RecursionError)):
+        told["error"] = HEAVY
+    else:
+        told["kind"] = type(error).__name__
+    return told
 
 
 def _message(said: dict[str, Any]) -> bytes:

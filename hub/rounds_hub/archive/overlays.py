@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from pydicom import Dataset, dcmread
 
+from rounds_hub.archive import decoding
 from rounds_hub.archive.reading import get_series, instances_of
-from rounds_hub.archive.volumes import stacks_of
+from rounds_hub.archive.volumes import stacks_of, volume_folder
 from rounds_hub.errors import HubError, InvalidError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
     from rounds_hub.access.principal import Principal
@@ -40,6 +43,7 @@ COLOURS: npt.NDArray[np.uint8] = np.array(
 """The colours of segments 1, 2, …, told apart by colour-blind people (Okabe, Ito)."""
 
 OPACITY = 0.45
+REFERENCED_SERIES, SERIES = "00081115", "0020000E"
 KEPT = 2
 _KEPT: OrderedDict[tuple[str, str], npt.NDArray[np.uint8]] = OrderedDict()
 _KEEPING = threading.Lock()
@@ -65,11 +69,11 @@ def source_of(
     None where it names none, or none that is here and that *principal* may see.
     """
     path = instances_of(house, principal, series.uid)[0].path
-    named = dcmread(path, specific_tags=["ReferencedSeriesSequence"])
     try:
-        uid = str(named.ReferencedSeriesSequence[0].SeriesInstanceUID)
-        return get_series(house, principal, uid)
-    except (AttributeError, IndexError, HubError):
+        said = json.loads(decoding.metadata(path))
+        referenced = said[REFERENCED_SERIES]["Value"][0]
+        return get_series(house, principal, str(referenced[SERIES]["Value"][0]))
+    except (KeyError, IndexError, TypeError, HubError):
         return None  # the segmentation is shown by itself then
 
 
@@ -83,7 +87,8 @@ def laid_on(
         volume = stacks_of(house, principal, source)[0]
     except HubError:
         return None  # the source cannot be read; the segmentation is shown by itself
-    labels = _labels(instance, volume, source.content_hash)
+    folder = volume_folder(house, principal, source.uid)
+    labels = _labels(instance, folder, source.content_hash)
     return None if labels is None else Laid(volume, labels, source.content_hash)
 
 
@@ -96,20 +101,15 @@ def _refuse_large(house: House, series: SeriesRecord) -> None:
 
 
 def _labels(
-    instance: StoredInstance, volume: Volume, source_hash: str
+    instance: StoredInstance, volume: Path, source_hash: str
 ) -> npt.NDArray[np.uint8] | None:
-    """Return the segments' numbers on the grid of *volume*; the last few are kept."""
-    # The client's own way to lay segments on a grid; its import is for this alone.
-    from rounds.errors import RoundsError  # noqa: PLC0415
-    from rounds.segmentations import segmentation_on  # noqa: PLC0415
-
+    """Return the segments' numbers on the grid of a volume; the last few are kept."""
     key = (instance.sha256, source_hash)
     with _KEEPING:
         if key not in _KEPT:
             try:
-                read = _spread(dcmread(instance.path))
-                _KEPT[key] = segmentation_on(read, volume).labels
-            except (RoundsError, AttributeError, ValueError, KeyError):
+                _KEPT[key] = decoding.labels(instance.path, volume)
+            except InvalidError:
                 return None  # it is shown by itself then
         _KEPT.move_to_end(key)
         while len(_KEPT) > KEPT:
@@ -132,16 +132,6 @@ def scaled(
     rows, columns = shape[:2]
     image = Image.fromarray(np.ascontiguousarray(picture))
     return np.asarray(image.resize((columns, rows), Image.Resampling.BILINEAR))
-
-
-def _spread(read: Dataset) -> Dataset:
-    """Give each frame the functional groups that all share (PS3.3, C.7.6.16.1.1)."""
-    shared = read.get("SharedFunctionalGroupsSequence") or [Dataset()]
-    for own in read.PerFrameFunctionalGroupsSequence:
-        for element in shared[0]:
-            if element.tag not in own:
-                own.add(element)
-    return read
 
 
 def over(

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
-from rounds_hub.archive import overlays
+from rounds_hub.archive import decoding, overlays
 from rounds_hub.archive.reading import get_series, instances_of
 from rounds_hub.archive.volumes import cached, stacks_of
 from rounds_hub.errors import InvalidError, NotFoundError
 from rounds_kernels import pictures
 from rounds_kernels.errors import KernelError
-from rounds_kernels.volumes import open_volume, read_series
+from rounds_kernels.volumes import open_volume
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,8 +178,7 @@ def _small(
             return pictures.thumbnail(open_volume(folder), THUMBNAIL)
         every = instances_of(house, principal, series.uid)
         limit = house.settings.max_volume_bytes
-        middle = read_series([every[len(every) // 2].path], limit=limit)
-        return pictures.thumbnail(middle, THUMBNAIL)
+        return decoding.thumbnail(every[len(every) // 2].path, THUMBNAIL, limit)
     except (KernelError, InvalidError):
         # Whoever opens the series is told why it cannot be shown.
         return _tile(series.modality)
