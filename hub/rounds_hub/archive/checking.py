@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import re
-import struct
 import tempfile
-import uuid
 import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING
 from pydicom.uid import UID_dictionary  # type: ignore[attr-defined] # its table
 
 from rounds_hub.archive.attributes import SEARCHED, Kept, kept_of
+from rounds_hub.archive.meta import part10_head
 from rounds_hub.archive.pixels import SHAPING, check_pixels
 from rounds_hub.archive.texts import CHARACTER_SET, Texts
 from rounds_hub.archive.walking import PIXEL_TAGS, Limits, Syntax, walk, walk_group
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HEAD",
     "Examined",
+    "MismatchError",
     "NotAnInstanceError",
     "data_set_of",
     "examine",
@@ -73,7 +73,6 @@ WANTED = frozenset(
 KINDS_OF = dict.fromkeys(REQUIRED, b"UI") | dict.fromkeys(SHAPING, b"US")
 """What decides where an instance belongs and how much memory it takes has this VR."""
 
-OURS = f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, 'urn:rounds:archive').int}"
 INFLATE_FREE = 64 * 2**20
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 LONGEST_UID = 64
@@ -92,6 +91,10 @@ KINDS = (
     (b"MZ", "a program"),
     (b"\x89HDF", "an HDF5 file"),
 )
+
+
+class MismatchError(InvalidError):
+    """Its meta information and its data set speak of different instances."""
 
 
 class NotAnInstanceError(InvalidError):
@@ -359,29 +362,13 @@ def _same(meta: str, value: str, name: str) -> None:
     """Refuse a file whose meta information speaks of another instance."""
     if meta and meta != value:
         msg = f"Its file meta information and its data set differ in {name}."
-        raise InvalidError(msg)
+        raise MismatchError(msg)
 
 
 def _prefix(head: _Head, uids: dict[int, str]) -> bytes:
     """Return what is missing before the bytes for a Part 10 file."""
     if head.preamble:
         return b""
-    begin = bytes(128) + b"DICM"
     if head.start:
-        return begin
-    group = b"".join(
-        (
-            struct.pack("<HH2sHL2s", 2, 1, b"OB", 0, 2, b"\x00\x01"),
-            _meta_uid(2, uids[SOP_CLASS]),
-            _meta_uid(3, uids[SOP_INSTANCE]),
-            _meta_uid(0x10, head.syntax),
-            _meta_uid(0x12, OURS),
-        )
-    )
-    return begin + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(group)) + group
-
-
-def _meta_uid(element: int, uid: str) -> bytes:
-    """Return an element of group 2 with a UID, padded to even length."""
-    value = uid.encode() + b"\x00" * (len(uid) % 2)
-    return struct.pack("<HH2sH", 2, element, b"UI", len(value)) + value
+        return bytes(128) + b"DICM"
+    return part10_head(uids[SOP_CLASS], uids[SOP_INSTANCE], head.syntax)

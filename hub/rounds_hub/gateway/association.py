@@ -77,6 +77,7 @@ class Association:
         self._unread: Request | None = None
         self._cancelled: set[int] = set()
         self._message_id = 0
+        self.counts = {"messages": 0, "kept": 0, "refused": 0}
 
     @property
     def node(self) -> NodeRecord:
@@ -232,10 +233,15 @@ class Association:
         }
         return int(self.invoke(context, command | elements, instance)["Status"])
 
+    def stored(self, *, kept: bool) -> None:
+        """Count an instance that was kept, or refused, for the log."""
+        self.counts["kept" if kept else "refused"] += 1
+
     def finish(self, request: Request) -> None:
         """Put *request* behind us: what is left of its data set, and its cancel."""
         self.drain(request, self.house.settings.max_instance_bytes)
         self._cancelled.discard(request.message_id)
+        self.counts["messages"] += 1
         self._wire.message_done()
 
     def release(self) -> None:

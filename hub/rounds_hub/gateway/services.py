@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rounds_hub.gateway.association import Association
     from rounds_hub.gateway.messages import Command
@@ -25,6 +25,7 @@ __all__ = [
     "Context",
     "Request",
     "Service",
+    "find",
     "load_services",
     "register",
 ]
@@ -32,6 +33,11 @@ __all__ = [
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+DICOM = "1.2.840.10008."
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+OTHER = "other"
+"""The name under which the service for classes that we do not know is registered."""
+
 UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG)
 """The transfer syntaxes in which messages without pixel data are read."""
 
@@ -80,7 +86,12 @@ class Request:
 
 
 class Service(Protocol):
-    """Answers the requests on contexts of its abstract syntaxes."""
+    """Answers the requests on contexts of its abstract syntaxes.
+
+    A service may also have a method ``peer_may_be_scp(node) -> bool``: whether a peer
+    that asks for it gets the role of the SCP (PS3.7, D.3.3.4), which it never does
+    otherwise.
+    """
 
     @property
     def transfer_syntaxes(self) -> Iterable[str]:
@@ -104,6 +115,19 @@ SERVICES: dict[str, Service] = {}
 def register(service: Service, *abstract_syntaxes: str) -> None:
     """Let *service* answer on these abstract syntaxes."""
     SERVICES.update(dict.fromkeys(abstract_syntaxes, service))
+
+
+def find(services: Mapping[str, Service], abstract_syntax: str) -> Service | None:
+    """Return the service for *abstract_syntax*, None where there is none.
+
+    Storage classes of vendors, and of newer editions of DICOM than ours, have a
+    service of their own.
+    """
+    found = services.get(abstract_syntax)
+    storage = abstract_syntax.startswith(STORAGE)
+    if found is None and (storage or not abstract_syntax.startswith(DICOM)):
+        return services.get(OTHER)
+    return found
 
 
 def load_services() -> dict[str, Service]:
