@@ -8,6 +8,7 @@ they are looked at, and a file that is taken into memory faster than it is sent.
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import socket
 import ssl
@@ -25,9 +26,10 @@ from pynetdicom.transport import AssociationSocket
 
 from rounds_hub.errors import BusyError, ConflictError
 from rounds_hub.gateway.credentials import calling_context
+from rounds_hub.gateway.tls import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pynetdicom.association import Association
     from pynetdicom.events import Event
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from rounds_hub.gateway.nodes import NodeRecord
     from rounds_hub.house import House
 
-__all__ = ["Call", "UnreachedError", "echo", "reach"]
+__all__ = ["Call", "NothingTakenError", "UnreachedError", "echo", "reach"]
 
 CONNECT_SECONDS = 5.0
 ASSOCIATE_SECONDS = 10.0
@@ -48,6 +50,7 @@ MESSAGE_BYTES = 4 * 2**20
 MOST_UNREAD = 64
 MOST_UNSENT = 8
 SHORTLY = 0.005
+WATCH_SECONDS = 0.25
 PIECE = 2**16
 SUCCESS = 0x0000
 # What it logs of a data set may have a patient's name in it.
@@ -62,19 +65,24 @@ class UnreachedError(BusyError):
     title = "The node does not answer"
 
 
+class NothingTakenError(UnreachedError):
+    """A remote node answers, and takes nothing of what is proposed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What is asked of a node in one association.
 
-    *seconds* is how long the association may take in all, 0 for no limit of its own;
-    *message_bytes* how long one message of the node may be.
+    *seconds* is how long the association may take in all; *message_bytes* how long one
+    message of the node may be. When *stop* returns true the connection ends at once.
     """
 
     contexts: Sequence[PresentationContext]
     roles: Sequence[Any] = ()
     handlers: Sequence[tuple[Any, ...]] = ()
-    seconds: float = 0.0
+    seconds: float = math.inf
     message_bytes: int = MESSAGE_BYTES
+    stop: Callable[[], bool] = lambda: False
 
 
 @contextmanager
@@ -94,10 +102,9 @@ def reach(house: House, node: NodeRecord, call: Call) -> Iterator[Association]:
         raise ConflictError(msg)
     entity = _Entity(house.settings.ae_title, call.message_bytes)
     association = _associated(house, entity, node, call)
-    deadline = threading.Timer(call.seconds or 10**9, _cut, (association,))
-    deadline.daemon = True
-    if call.seconds:
-        deadline.start()
+    ended = threading.Event()
+    watch = threading.Thread(target=_watch, args=(association, call, ended))
+    watch.start()
     try:
         yield association
     except BaseException:
@@ -106,8 +113,9 @@ def reach(house: House, node: NodeRecord, call: Call) -> Iterator[Association]:
     finally:
         if association.is_established:
             association.release()
-        deadline.cancel()
+        ended.set()
         _cut(association)
+        watch.join()
 
 
 def echo(house: House, node: NodeRecord) -> float:
@@ -239,7 +247,7 @@ class _Unsent(queue.Queue[Any]):
 
 def _associated(house: House, entity: AE, node: NodeRecord, call: Call) -> Association:
     """Return an established association, or raise why there is none."""
-    tls = (calling_context(house), node.host) if node.tls else None
+    tls = (calling_context(house.settings, node), node.host) if node.tls else None
     handlers = [
         (evt.EVT_CONN_OPEN, _opened),
         (evt.EVT_DIMSE_RECV, _message_ended),
@@ -261,8 +269,22 @@ def _associated(house: House, entity: AE, node: NodeRecord, call: Call) -> Assoc
         raise UnreachedError(msg) from error
     if not association.is_established:
         _cut(association)
+        if association.rejected_contexts and not association.accepted_contexts:
+            msg = f"The node {node.name!r} takes none of what is proposed to it."
+            raise NothingTakenError(msg)
         raise UnreachedError(_why_not(node, association, tls))
+    shown = _raw(association)
+    if tls and node.certificate and (shown is None or _other(shown, node)):
+        association.abort()
+        _cut(association)
+        msg = f"The node {node.name!r} shows another certificate than its record names."
+        raise UnreachedError(msg)
     return association
+
+
+def _other(connected: socket.socket, node: NodeRecord) -> bool:
+    """Return whether the peer showed another certificate than *node* has."""
+    return fingerprint(connected) != node.certificate
 
 
 def _opened(event: Event) -> None:
@@ -278,6 +300,15 @@ def _message_ended(event: Event) -> None:
     bounded = event.assoc.dul.socket
     if isinstance(bounded, _BoundedSocket):
         bounded.taken = 0
+
+
+def _watch(association: Association, call: Call, ended: threading.Event) -> None:
+    """Cut the connection when its time is over or it is not wanted any more."""
+    until = time.monotonic() + call.seconds
+    while not ended.wait(WATCH_SECONDS):
+        if time.monotonic() > until or call.stop():
+            _cut(association)
+            return
 
 
 def _raw(association: Association) -> socket.socket | None:
@@ -317,8 +348,6 @@ def _why_not(
         cause = (getattr(said, "result_source", 0), getattr(said, "diagnostic", 0))
         why = REJECTED.get(cause, "gave no reason that we know")
         return f"{name} rejected the association: it {why}."
-    if association.rejected_contexts and not association.accepted_contexts:
-        return f"{name} answered, and takes none of what was proposed."
     return f"{name} {_why_no_connection(node, tls)}."
 
 

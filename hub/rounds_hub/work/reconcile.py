@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from rounds_hub.archive.models import Import
 from rounds_hub.catalogue.models import utc_now
+from rounds_hub.gateway.working import hand_over
 from rounds_hub.runs.faults import Fault
 from rounds_hub.runs.models import Run
 from rounds_hub.runs.states import ENDED, attempt_of, move
@@ -37,6 +38,7 @@ def once(house: House) -> None:
     The row is written before the queue is told, so a crash between the two leaves a
     row that waits: it is handed over here.
     """
+    hand_over(house)
     since = utc_now() - PATIENCE
     open_runs = select(Run).where(Run.state.not_in(ENDED), Run.created_at < since)
     waiting = select(Import.id).where(
