@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+from rounds_hub.access import sight
 from rounds_hub.archive.store import LocalStore
 from rounds_hub.catalogue.sessions import Sessions
 from rounds_hub.gateway.registry import apply_configured
@@ -36,6 +37,7 @@ class House:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         sessions = Sessions(settings.catalogue_url)
         sessions.migrate()
+        sight.fill(sessions)
         apply_configured(sessions, settings.nodes)
         store = LocalStore(settings.data / "archive", settings.free_space_bytes)
         return cls(settings, sessions, store)

@@ -22,6 +22,7 @@ from rounds_hub.access.policy import (
     series_resource,
     visible,
 )
+from rounds_hub.access.sight import touched
 from rounds_hub.archive.models import Aside, Instance, Series, Study
 from rounds_hub.catalogue.models import OutboxEvent
 from rounds_hub.errors import BusyError, NotFoundError
@@ -305,6 +306,7 @@ def _begin(
     _insert_new(session, Study, [studies[uid] for uid in sorted(studies)])
     rows = [_series_row(attribution, firsts[uid]) for uid in sorted(firsts)]
     _insert_new(session, Series, rows)
+    touched(session, firsts)
     begun = _locked(session, firsts)
     for uid, found in firsts.items():
         series = begun[uid]

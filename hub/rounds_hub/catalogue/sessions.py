@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 
     Afterwards = Callable[[Session], None]
 
-__all__ = ["Sessions"]
+__all__ = ["HouseSession", "Sessions"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_461_001  # any number, the same in every process
+
+
+class HouseSession(Session):
+    """A session on the catalogue; rooms listen to what is written through it."""
 
 
 class Sessions:
@@ -53,7 +57,7 @@ class Sessions:
         """
         afterwards: list[Afterwards] = []
         try:
-            with Session(self.engine, expire_on_commit=False) as session:
+            with HouseSession(self.engine, expire_on_commit=False) as session:
                 session.info.update(write=write, afterwards=afterwards)
                 options = {"rounds_write": write}
                 session.connection(execution_options=options)
