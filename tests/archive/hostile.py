@@ -136,18 +136,18 @@ def _nested_lengths(numbers: Numbers, depth: int) -> bytes:
 def _floods(numbers: Numbers) -> Iterator[Hostile]:
     """Give more of something than anybody can hold."""
     fields, empty = numbers.fields(), element(0x00091001, "LO", b"")
-    flood = before_pixels({}, empty * 1_000_000)
+    flood = empty * 610_000
     yield Hostile("flood: elements", part10(fields, body=flood), "elements")
-    inside = endless(0x00081140, empty * 1_000_000)
+    inside = endless(0x00081140, empty * 610_000)
     yield Hostile("flood: elements of an item", part10(fields, body=inside), "elements")
-    items = element(0x00081140, "SQ", item(b"") * 1_000_000 + SEQUENCE_END, UNDEFINED)
+    items = element(0x00081140, "SQ", item(b"") * 210_000 + SEQUENCE_END, UNDEFINED)
     yield Hostile("flood: items", part10(fields, body=items), "items")
-    private = element(PRIVATE, "UN", item(b"") * 1_000_000 + SEQUENCE_END, UNDEFINED)
+    private = element(PRIVATE, "UN", item(b"") * 210_000 + SEQUENCE_END, UNDEFINED)
     yield Hostile("flood: items of UN", part10(fields, body=private), "items")
-    many = b"".join(endless(0x00081140, b"") for _ in range(300_000))
+    many = b"".join(endless(0x00081140, b"") for _ in range(210_000))
     yield Hostile("flood: sequences", part10(fields, body=many), "items")
     del fields[0x7FE00010]
-    body = encoded(fields) + fragments(*[b"\x00\x00"] * 1_000_000)
+    body = encoded(fields) + fragments(*[b"\x00\x00"] * 510_000)
     yield Hostile("flood: fragments", part10(fields, JPEG, body), "fragments")
     fields = numbers.fields()
     fields[0x00081030] = ("LO", b"\\" * 65_000)
@@ -166,9 +166,9 @@ def _floods(numbers: Numbers) -> Iterator[Hostile]:
 def _bombs(numbers: Numbers) -> Iterator[Hostile]:
     """Give deflated data sets that grow."""
     fields = numbers.fields()
-    zeros = deflated(encoded(fields) + element(0x00111010, "OB", bytes(300 * 2**20)))
+    zeros = deflated(encoded(fields) + element(0x00111010, "OB", bytes(70 * 2**20)))
     yield Hostile("bomb: zeros", part10(fields, DEFLATED, zeros), "inflated to more")
-    flood = deflated(element(0x00091001, "LO", b"") * 1_000_000)
+    flood = deflated(element(0x00091001, "LO", b"") * 610_000)
     yield Hostile("bomb: elements", part10(fields, DEFLATED, flood), "elements")
     for name, body, rule in (
         ("garbage", b"\xde\xad\xbe\xef" * 64, "cannot be inflated"),

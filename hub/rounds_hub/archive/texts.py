@@ -55,8 +55,7 @@ class Texts:
 
     def text(self, tag: int, longest: int = LONGEST) -> str:
         """Return the text of *tag*, empty if there is none."""
-        raw = self.values.get(tag, b"")[:MOST_BYTES]
-        return clean(decoded(raw, self._encodings))[:longest]
+        return clean(decoded(self.values.get(tag, b""), self._encodings))[:longest]
 
     def code(self, tag: int) -> str:
         """Return the text of *tag*, which has ASCII alone (UI, CS, IS, DA)."""
@@ -108,7 +107,8 @@ def clean(text: str) -> str:
 
 
 def decoded(raw: bytes, encodings: list[str]) -> str:
-    """Return *raw* as text; what no encoding explains becomes U+FFFD."""
+    """Return the beginning of *raw* as text; what no encoding explains is U+FFFD."""
+    raw = raw[:MOST_BYTES]
     if raw.isascii() and ESCAPE not in raw:
         return raw.decode("ascii")
     if len(encodings) == 1 and ESCAPE not in raw:
