@@ -339,7 +339,7 @@ def _open(folder: Path) -> Volume:
     """Return the volume in *folder*, mapped where the house had it ready."""
     from rounds_kernels.volumes import open_volume, read_series  # noqa: PLC0415 - pydicom
 
-    if (folder / "volume.json").exists():
+    if (folder / "volume.zarr").exists():
         return open_volume(folder)
     return read_series(sorted(folder.glob("*.dcm")))
 

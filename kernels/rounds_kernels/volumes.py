@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +25,7 @@ from rounds_kernels.errors import (
 from rounds_kernels.geometry import Direction, lps_affine, ras_from_lps
 from rounds_kernels.grouping import Group, part
 from rounds_kernels.instances import Source, open_instance
+from rounds_kernels.keeping import keep, mapped
 from rounds_kernels.pixels import LIMIT
 from rounds_kernels.planes import Plane, planes_of
 
@@ -44,10 +44,7 @@ __all__ = [
     "write_volume",
 ]
 
-_ARRAY: Final = "volume.npy"
-_HEADER: Final = "volume.json"
 _FORMAT: Final = 1
-_KINDS: Final = frozenset({"int16", "uint8", "uint16", "float32", "float64"})
 _SHOWN: Final = 8
 
 
@@ -358,32 +355,21 @@ def _window(plane: Plane) -> tuple[float, float] | None:
 
 
 def write_volume(volume: Volume, folder: Path) -> None:
-    """Keep *volume* in *folder* as `volume.npy` and `volume.json`.
+    """Keep *volume* in *folder* as ``volume.zarr``, with coarser copies of it.
 
-    The header is written last: a folder without one holds no volume.
+    Its description is written last: a folder without one holds no volume.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / _ARRAY, np.ascontiguousarray(volume.array), allow_pickle=False)
-    (folder / _HEADER).write_text(json.dumps(volume.header()), encoding="utf-8")
+    keep(volume.array, volume.header(), folder)
 
 
-def open_volume(folder: Path) -> Volume:
+def open_volume(folder: Path, level: int = 0) -> Volume:
     """Return a kept volume; its array is mapped, not read.
+
+    *level* 0 is the volume itself, 1 and more are copies of fewer voxels.
 
     Raises
     ------
     VolumeFormatError
-        When the folder holds none, or a damaged one.
+        When the folder holds none, or a damaged one, or no such level.
     """
-    try:
-        header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
-        array = np.load(folder / _ARRAY, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        msg = (
-            f"There is no whole volume ({type(error).__name__}); read the series again."
-        )
-        raise VolumeFormatError(msg) from error
-    if not isinstance(header, dict) or array.dtype.name not in _KINDS:
-        msg = f"An array of {array.dtype.name} is no volume; read the series again."
-        raise VolumeFormatError(msg)
-    return Volume.from_parts(array, header)
+    return Volume.from_parts(*mapped(folder, level))

@@ -21,6 +21,7 @@ from rounds_hub.archive.models import Import
 from rounds_hub.archive.service import Offer, store
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.errors import NotSignedInError
+from rounds_hub.routing.models import Firing, Route, RouteVersion
 from rounds_hub.runs.models import Run, RunRequest
 from rounds_hub.web import create_app
 
@@ -90,6 +91,26 @@ TABLE = {
     "GET ohif/static/{key}/{path:path}": "hhhhhh",
     "GET ohif/app-config.js": "ifyyyy",
     "GET ohif/{path:path}": "ifyyyy",
+    "GET api/routes": "iffffy",
+    "POST api/routes": "iffffy",
+    "POST api/routes/check": "iffffy",
+    "GET api/routes/names": "iffffy",
+    "POST api/routes/preview": "iffffy",
+    "POST api/routes/dry-run": "iffffy",
+    "GET api/routes/{route_id}": "iffffy",
+    "PUT api/routes/{route_id}": "iffffy",
+    "DELETE api/routes/{route_id}": "iffffy",
+    "POST api/routes/{route_id}/undelete": "iffffy",
+    "POST api/routes/{route_id}/switch": "iffffy",
+    "POST api/routes/{route_id}/move": "iffffy",
+    "GET api/routes/{route_id}/versions": "iffffy",
+    "POST api/routes/{route_id}/versions/{version}/restore": "iffffy",
+    "GET api/firings": "iffffy",
+    "POST api/firings/{firing_id}/retry": "iffffy",
+    "GET api/held": "iffffy",
+    "POST api/series/{uid}/hold": "ihhffy",
+    "POST api/series/{uid}/release": "ihhffy",
+    "PUT api/series/{uid}/expected": "ihhfyy",
     "GET static/{path:path}": "hhhhhh",
     "GET ": "yfyyyy",
     "GET sign-in": "iyyyyy",
@@ -142,6 +163,7 @@ def scene_of(house: House) -> dict[str, str]:
         session.flush()
         session.add(_run(found.SeriesInstanceUID))
         session.add(Import(id="i1", owner="tess", state="done"))
+        session.add_all(_route(found.SeriesInstanceUID))
     assert outcome.status == "taken"
     folder = house.settings.data / "runs" / RUN_ID[:2] / RUN_ID / "1"
     folder.mkdir(parents=True)
@@ -171,6 +193,32 @@ def _run(series_uid: str) -> Run:
         results={"files": {"figure": "figure.png"}},
         requests=[RunRequest(principal="tess", case_id="c1")],
     )
+
+
+ROUTE: dict[str, Any] = {
+    "name": "Brains",
+    "condition": 'Modality == "MR"',
+    "actions": [{"kind": "label", "label": "brain"}],
+}
+
+
+def _route(series_uid: str) -> list[Route | RouteVersion | Firing]:
+    action = ROUTE["actions"][0]
+    did = {"route_id": "r1", "version": 1, "number": 0, "action": action}
+    return [
+        Route(id="r1", deleted_at=None, **ROUTE),
+        RouteVersion(route_id="r1", version=1, by="ann", restored_from=None, **ROUTE),
+        Firing(
+            id=1,
+            key="0" * 32,
+            route_name="Brains",
+            series_uid=series_uid,
+            content_hash="0",
+            state="failed",
+            finished_at=None,
+            **did,
+        ),
+    ]
 
 
 def answer_letter(answer: httpx.Response) -> str:
@@ -208,6 +256,9 @@ VALUES = {
     "run_id": RUN_ID,
     "template": "brain_tissue",
     "action": "withdraw",
+    "route_id": "r1",
+    "version": "1",
+    "firing_id": "1",
 }
 FILE = {"files": {"files": ("one.dcm", b"no DICOM", "application/dicom")}}
 PICTURE = {"files": {"picture": ("one.png", b"no picture", "image/png")}}
@@ -226,6 +277,14 @@ BODIES: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
     "POST cases/new": lambda _: {"data": {"title": "New"}},
     "POST run/{template}": lambda s: {"data": {"input-t1": s["series_uid"]}},
     "POST preferences": lambda _: {"data": {"theme": "dark"}},
+    "POST api/routes": lambda _: {"json": ROUTE},
+    "PUT api/routes/{route_id}": lambda _: {"json": {**ROUTE, "version": 1}},
+    "POST api/routes/check": lambda _: {"json": {"condition": "IsVolume"}},
+    "POST api/routes/preview": lambda _: {"json": {"condition": "IsVolume"}},
+    "POST api/routes/dry-run": lambda s: {"json": {"series": s["series_uid"]}},
+    "POST api/routes/{route_id}/switch": lambda _: {"json": {"enabled": True}},
+    "POST api/routes/{route_id}/move": lambda _: {"json": {"before": None}},
+    "PUT api/series/{uid}/expected": lambda _: {"json": {"instances": 1}},
 }
 
 

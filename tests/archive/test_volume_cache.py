@@ -21,6 +21,7 @@ from rounds_hub.archive.service import Offer, store
 from rounds_hub.archive.volumes import open_stacks, stack_folders, volume_folder
 from rounds_hub.errors import InvalidError, NoSpaceError, NotFoundError, TooLargeError
 from rounds_kernels import phantoms
+from rounds_kernels.keeping import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,9 +52,9 @@ def test_a_volume_is_built_once(
 ) -> None:
     uid = bring(house, doctor, *slices(instance))
     first = volume_folder(house, doctor, uid)
-    made = (first / "volume.npy").stat().st_mtime_ns
+    made = (first / GROUP / "zarr.json").stat().st_mtime_ns
     assert volume_folder(house, doctor, uid) == first
-    assert (first / "volume.npy").stat().st_mtime_ns == made
+    assert (first / GROUP / "zarr.json").stat().st_mtime_ns == made
 
 
 def test_a_volume_is_named_by_its_content(
@@ -88,7 +89,7 @@ def test_a_damaged_volume_is_built_again(
     house: House, doctor: Principal, instance: MakeBytes
 ) -> None:
     uid = bring(house, doctor, *slices(instance))
-    array = volume_folder(house, doctor, uid) / "volume.npy"
+    array = volume_folder(house, doctor, uid) / GROUP / "0/c/0/0/0"
     array.write_bytes(array.read_bytes()[:200])
     assert open_stacks(house, doctor, uid)[0].array.shape == (5, 16, 24)
 

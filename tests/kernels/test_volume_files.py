@@ -11,6 +11,7 @@ import pytest
 
 from rounds_kernels.errors import VolumeFormatError
 from rounds_kernels.geometry import lps_affine, orientation_name, ras_from_lps
+from rounds_kernels.keeping import GROUP
 from rounds_kernels.volumes import Volume, open_volume, write_volume
 
 if TYPE_CHECKING:
@@ -60,17 +61,44 @@ def test_an_empty_folder_holds_no_volume(tmp_path: Path) -> None:
         open_volume(tmp_path)
 
 
-def test_objects_are_never_unpickled(ball: Phantom, tmp_path: Path) -> None:
-    write_volume(ball.volume, tmp_path)
-    np.save(tmp_path / "volume.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(VolumeFormatError):
-        open_volume(tmp_path)
+def shard(folder: Path, level: int = 0) -> Path:
+    return folder / GROUP / str(level) / "c" / "0" / "0" / "0"
 
 
 def test_a_cut_array_is_refused(ball: Phantom, tmp_path: Path) -> None:
     write_volume(ball.volume, tmp_path)
-    path = tmp_path / "volume.npy"
-    path.write_bytes(path.read_bytes()[:1000])
+    shard(tmp_path).write_bytes(shard(tmp_path).read_bytes()[:1000])
+    with pytest.raises(VolumeFormatError):
+        open_volume(tmp_path)
+
+
+def test_a_damaged_index_is_refused(ball: Phantom, tmp_path: Path) -> None:
+    write_volume(ball.volume, tmp_path)
+    damaged = bytearray(shard(tmp_path).read_bytes())
+    damaged[-1] ^= 1
+    shard(tmp_path).write_bytes(damaged)
+    with pytest.raises(VolumeFormatError):
+        open_volume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"dtype": "object"}, id="objects"),
+        pytest.param({"shape": [2**40, 2, 2]}, id="more than there is"),
+        pytest.param({"shape": []}, id="no shape"),
+        pytest.param({"spacing": [0, 0, 0]}, id="no spacing"),
+        pytest.param({"spacing": None}, id="nothing"),
+    ],
+)
+def test_a_description_that_lies_is_refused(
+    change: dict[str, Any], ball: Phantom, tmp_path: Path
+) -> None:
+    write_volume(ball.volume, tmp_path)
+    path = tmp_path / GROUP / "zarr.json"
+    told = json.loads(path.read_text())
+    told["attributes"]["rounds"] |= change
+    path.write_text(json.dumps(told))
     with pytest.raises(VolumeFormatError):
         open_volume(tmp_path)
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from itertools import chain
+from typing import Annotated, Any, TypeVar
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as InPath
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from rounds_hub.access.deps import HouseDep, PrincipalDep
 from rounds_hub.access.principal import Principal
 from rounds_hub.archive import imports, pictures, service
+from rounds_hub.archive.chunks import npy_of, part_of
 from rounds_hub.archive.uploads import Spool
 from rounds_hub.archive.views import (
     ImportView,
@@ -27,13 +28,15 @@ from rounds_hub.archive.views import (
     StudyView,
     VolumeView,
 )
-from rounds_hub.archive.volumes import ARRAY, HEADER, stack_folders
+from rounds_hub.archive.volumes import open_stacks, stack_folders
 from rounds_hub.errors import HubError, InvalidError, NotFoundError
 from rounds_hub.house import House
+from rounds_kernels.errors import VolumeFormatError
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["archive"])
+Chosen = TypeVar("Chosen")
 
 UID = r"^[0-9.]{1,64}$"
 Uid = Annotated[str, InPath(pattern=UID, description="A DICOM UID.")]
@@ -124,14 +127,13 @@ def get_volume_header(
     reader: Annotated[Reader, Depends(_reader)], stack: Stack = 0
 ) -> VolumeView:
     """Return the geometry, units and remarks of a series' volume."""
-    folders = stack_folders(*reader.all)
-    header = json.loads((_chosen(folders, stack) / HEADER).read_text("utf-8"))
-    return VolumeView(**header, stacks=len(folders))
+    stacks = open_stacks(*reader.all)
+    return VolumeView(**_chosen(stacks, stack).header(), stacks=len(stacks))
 
 
 @router.get(
     "/api/series/{uid}/volume.npy",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses={200: {"content": {"application/octet-stream": {}}}},
 )
 def get_volume_array(
@@ -142,16 +144,47 @@ def get_volume_array(
     headers = {**CACHED, "ETag": f'"{series.content_hash}-{stack}"'}
     if _has(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    path = _chosen(stack_folders(*reader.all), stack) / ARRAY
-    return FileResponse(path, media_type="application/octet-stream", headers=headers)
+    array = _chosen(open_stacks(*reader.all), stack).array
+    begin, pieces = npy_of(array)
+    headers["Content-Length"] = str(len(begin) + array.nbytes)
+    return StreamingResponse(
+        chain([begin], pieces), media_type="application/octet-stream", headers=headers
+    )
 
 
-def _chosen(folders: list[Path], stack: int) -> Path:
-    """Return the folder of one stack."""
-    if stack >= len(folders):
+@router.get(
+    "/api/series/{uid}/stacks/{stack}.zarr/{path:path}",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
+def get_volume_part(
+    request: Request,
+    reader: Annotated[Reader, Depends(_reader)],
+    stack: Annotated[int, InPath(ge=0)],
+    path: Annotated[str, InPath(max_length=80)],
+) -> Response:
+    """Return a part of a series' volume, as a reader of Zarr 3 asks for it."""
+    series = service.get_series(*reader.all)
+    said = f"{series.content_hash} {stack} {path}"
+    tag = f'"{hashlib.sha256(said.encode()).hexdigest()[:32]}"'
+    headers = {**CACHED, "ETag": tag}
+    if _has(request, tag):
+        return Response(status_code=304, headers=headers)
+    try:
+        part = part_of(_chosen(stack_folders(*reader.all), stack), path)
+    except VolumeFormatError:
+        open_stacks(*reader.all)  # builds again what is damaged or was just evicted
+        part = part_of(_chosen(stack_folders(*reader.all), stack), path)
+    kind = "application/json" if path.endswith(".json") else "application/octet-stream"
+    return Response(part, media_type=kind, headers=headers)
+
+
+def _chosen(stacks: Sequence[Chosen], stack: int) -> Chosen:
+    """Return one of the stacks of a series."""
+    if stack >= len(stacks):
         kind = "stack"
-        raise NotFoundError(kind, str(stack), map(str, range(len(folders))))
-    return folders[stack]
+        raise NotFoundError(kind, str(stack), map(str, range(len(stacks))))
+    return stacks[stack]
 
 
 def _asked(

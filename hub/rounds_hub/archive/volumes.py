@@ -1,8 +1,9 @@
 """The cache of volumes: each series' array is built once and mapped from then on.
 
-A volume lies in ``cache/volumes/<content hash>/`` as ``volume.npy`` and
-``volume.json``, further stacks of the same series in ``stacks/<n>/`` below it. What
-has its final name is whole; the least recently used ones make room.
+A volume lies in ``cache/volumes/<content hash>/`` as ``volume.zarr``, with coarser
+copies of it; further stacks of the same series in ``stacks/<n>/`` below it. What has
+its final name is whole; the least recently used ones make room. All of it can go at
+any time: it is built again from the instances.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from rounds_hub.errors import (
     TooLargeError,
 )
 from rounds_kernels.errors import KernelError, SeriesTooLargeError, VolumeFormatError
+from rounds_kernels.keeping import GROUP
 from rounds_kernels.volumes import open_volume, read_stacks, write_volume
 
 if TYPE_CHECKING:
@@ -39,8 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["cached", "open_stacks", "stack_folders", "stacks_of", "volume_folder"]
 
-ARRAY, HEADER, STACKS = "volume.npy", "volume.json", "stacks"
-BYTES_OF_A_VOXEL = 4
+STACKS = "stacks"
+BYTES_OF_A_VOXEL = 5
+"""The widest type has four, and all coarser copies together a seventh of that."""
 AT_ONCE = 2
 LEFT, LEFT_SECONDS = frozenset({".building", ".gone"}), 3600
 """What a process that was killed leaves half done, and when it surely was."""
@@ -82,7 +85,9 @@ def _folder(house: House, principal: Principal, series: SeriesRecord) -> Path:
             msg = "The series is just growing. Ask again in a moment."
             raise BusyError(msg)
         with _BUILDING:
-            _build(house, series, [one.path for one in every], folder)
+            _build(
+                house, series, house.store.paths([o.sha256 for o in every]), folder
+            )
     _make_room(house, keep=folder)
     return folder
 
@@ -142,7 +147,7 @@ def _root(house: House) -> Path:
 
 def _whole(folder: Path) -> bool:
     """Return whether *folder* is a volume of the cache: only whole ones get a name."""
-    return (folder / HEADER).is_file()
+    return (folder / GROUP / "zarr.json").is_file()
 
 
 @contextlib.contextmanager
@@ -168,6 +173,7 @@ def _build(house: House, series: SeriesRecord, paths: list[Path], folder: Path) 
         for path in building.rglob("*"):
             if path.is_file():
                 _sync(path)
+        shutil.rmtree(folder, ignore_errors=True)  # of a version before this one
         building.rename(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -201,7 +207,8 @@ def _make_room(house: House, keep: Path | None = None, more: int = 0) -> None:
     for folder in _root(house).iterdir():
         with contextlib.suppress(FileNotFoundError):
             at = folder.stat().st_mtime
-            if folder.suffix in LEFT and time.time() - at > LEFT_SECONDS:
+            half = folder.suffix in LEFT or (folder.is_dir() and not _whole(folder))
+            if half and time.time() - at > LEFT_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
             elif not folder.suffix and _whole(folder):
                 used.append((at, _size(folder), folder))

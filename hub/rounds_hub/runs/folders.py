@@ -17,6 +17,7 @@ from rounds_hub.runs import templates
 from rounds_hub.runs.faults import Fault
 from rounds_hub.runs.states import run_folder
 from rounds_hub.runs.supervise import Limits, kill_all
+from rounds_kernels.keeping import GROUP
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,13 +136,23 @@ def _link(house: House, folder: Path, name: str, series_uid: str) -> dict[str, s
     for _ in range(2):
         kept = volume_folder(house, SYSTEM, series_uid)
         try:
-            for part in ("volume.npy", "volume.json"):
-                _link_or_copy(kept / part, within / part)
+            _link_all(kept / GROUP, within / GROUP)
         except FileNotFoundError:  # evicted from the cache at this moment
             continue
         return {"series_uid": series_uid, "folder": f"inputs/{name}"}
     msg = f"The volume of input {name!r} cannot be kept: its cache is too small."
     raise HubError(msg)
+
+
+def _link_all(source: Path, target: Path) -> None:
+    """Give every file below *source* a second name below *target*."""
+    if not (source / "zarr.json").is_file():
+        raise FileNotFoundError
+    for path in sorted(source.rglob("*")):
+        within = target / path.relative_to(source)
+        if path.is_file():
+            within.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _link_or_copy(path, within)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
