@@ -32,7 +32,16 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app", "main"]
 
-ROOMS = ("access", "archive", "dicomweb", "cases", "runs", "viewer", "portal")
+ROOMS = (
+    "access",
+    "archive",
+    "dicomweb",
+    "cases",
+    "runs",
+    "routing",
+    "viewer",
+    "portal",
+)
 
 log = structlog.get_logger()
 

@@ -45,6 +45,7 @@ class Action(StrEnum):
     CASE_DELETE = "case.delete"
     SERIES_READ = "series.read"
     SERIES_DELETE = "series.delete"
+    SERIES_EXPECT = "series.expect"
     SERIES_HOLD = "series.hold"
     SERIES_RELEASE = "series.release"
     SERIES_LABEL = "series.label"

@@ -21,7 +21,6 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from rounds_hub.archive.models import Instance, Series
 from rounds_hub.catalogue.models import utc_now
-from rounds_hub.errors import InvalidError, NotFoundError
 from rounds_hub.routing.facts import facts_of
 from rounds_hub.routing.matching import judge, living_routes, routes_behind
 from rounds_hub.routing.models import Firing, SeriesState
@@ -57,7 +56,9 @@ class Due:
 
 
 def look(house: House, asked: set[str]) -> list[str]:
-    """Bring every series that is complete now to that state; return the firings' keys.
+    """Bring every series that is complete now to that state; return their actions.
+
+    What is returned are the keys of the actions for the queue.
 
     Parameters
     ----------
@@ -104,10 +105,10 @@ def why_complete(
 
 
 def complete(house: House, due: Due) -> list[str]:
-    """Bring a series to *complete* and write what its routes want; return their keys.
+    """Bring a series to *complete* and write what its routes want of it.
 
-    Nothing is written where its content is another one by now, or another worker was
-    faster.
+    The keys of the actions for the queue are returned. Nothing is written where its
+    content is another one by now, or another worker was faster.
     """
     verdicts, problem = _verdicts(house, due.series_uid)
     with house.sessions.begin() as session:
@@ -161,8 +162,8 @@ def _open(session: Session) -> Iterator[tuple[SeriesState, Run | None]]:
         .order_by(SeriesState.changed_at)
         .limit(MOST_AT_ONCE)
     )
-    for state, run in session.execute(wanted):
-        yield state, run
+    for row in session.execute(wanted):
+        yield row[0], row[1]
 
 
 def _learn(house: House, states: Iterable[SeriesState], asked: set[str]) -> None:
@@ -210,9 +211,9 @@ def _verdicts(house: House, series_uid: str) -> tuple[list[Verdict], str]:
             facts: Facts = facts_of(house, session, series_uid)
             behind = routes_behind(session, facts.series)
         return judge(routes, facts, behind), facts.problem
-    except (InvalidError, NotFoundError, OSError) as error:
-        log.warning("routes not tried", series=series_uid, why=type(error).__name__)
-        return [], "Its instances could not be read."
+    except Exception:  # the log has it, and the row of the series says so
+        log.exception("routes not tried", series=series_uid)
+        return [], "Its instances could not be read, so no route was tried."
 
 
 def _write(session: Session, due: Due, routes: Iterable[RouteRecord]) -> list[str]:
@@ -234,7 +235,8 @@ def _write(session: Session, due: Due, routes: Iterable[RouteRecord]) -> list[st
     insert = postgresql_insert if postgresql else sqlite_insert
     statement = insert(Firing).on_conflict_do_nothing().returning(Firing.key)
     new = set(session.scalars(statement, rows))
-    return [one["key"] for one in rows if one["key"] in new and one["state"] != "held"]
+    fresh = (one for one in rows if one["key"] in new and one["state"] != "held")
+    return [f"{one['key']}:1" for one in fresh]
 
 
 def _row(route: RouteRecord, number: int, due: Due, *, held: bool) -> dict[str, Any]:

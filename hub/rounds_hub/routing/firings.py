@@ -95,7 +95,7 @@ def state_counts(house: House, principal: Principal) -> dict[str, int]:
     with house.sessions.begin(write=False) as session:
         may_look(session, principal)
         wanted = select(Firing.state, func.count()).group_by(Firing.state)
-        return {state: count for state, count in session.execute(wanted)}
+        return {row[0]: row[1] for row in session.execute(wanted)}
 
 
 def retry(house: House, principal: Principal, firing_id: int) -> None:
@@ -127,7 +127,7 @@ def retry(house: House, principal: Principal, firing_id: int) -> None:
 
 
 def release(session: Session, series_uid: str) -> list[str]:
-    """Let the actions go on that waited for the release of a series; return their keys."""
+    """Let what waited for the release of a series go on; return the keys."""
     held = (Firing.series_uid == series_uid, Firing.state == "held")
     found = list(session.execute(select(Firing.key, Firing.attempt).where(*held)))
     session.execute(

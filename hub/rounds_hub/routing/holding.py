@@ -106,7 +106,7 @@ def label(house: House, principal: Principal, series_uid: str, word: str) -> Non
 
 
 def labels_of(session: Session, series_uids: Iterable[str]) -> dict[str, list[str]]:
-    """Return the labels of each of *series_uids* that has any; may-see is asked before."""
+    """Return the labels of those series that have any; the policy is asked before."""
     wanted = (
         select(SeriesLabel)
         .where(SeriesLabel.series_uid.in_(list(series_uids)))
@@ -121,7 +121,7 @@ def labels_of(session: Session, series_uids: Iterable[str]) -> dict[str, list[st
 def _to_change(
     session: Session, principal: Principal, series_uid: str, action: Action
 ) -> Series:
-    """Return the row of a series, held against others, if *action* may be done on it."""
+    """Return the locked row of a series, if *action* may be done on it."""
     series = session.get(Series, series_uid, with_for_update=True)
     if series is None:
         kind = "series"

@@ -24,13 +24,14 @@ __all__ = [
     "workflow_id",
 ]
 
-Kind: TypeAlias = Literal["run", "import", "send", "pull"]
+Kind: TypeAlias = Literal["run", "import", "send", "pull", "route"]
 
 QUEUES: dict[Kind, str] = {
     "run": "runs",
     "import": "imports",
     "send": "sends",
     "pull": "pulls",
+    "route": "routes",
 }
 """The queue of each kind of work; the workflow has the kind's own name."""
 

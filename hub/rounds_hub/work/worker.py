@@ -21,10 +21,12 @@ from dbos import DBOS, DBOSConfig
 
 from rounds_hub.archive.imports import run_import
 from rounds_hub.errors import HubError, SettingsError
+from rounds_hub.gateway import working as remote
 from rounds_hub.house import House
 from rounds_hub.indexing import consumer
 from rounds_hub.logs import log_lines
 from rounds_hub.processes import die_with_parent
+from rounds_hub.routing import workflow as routing
 from rounds_hub.runs.supervise import kill_all
 from rounds_hub.runs.workflow import RunWork
 from rounds_hub.settings import load_settings
@@ -63,7 +65,10 @@ class Worker:
         DBOS(config=self._config())
         self._register_runs()
         self._register_imports()
+        routing.register(self.house)
+        remote.register(self.house)
         DBOS.launch()
+        remote.take(POLL_SECONDS)
         runs, imports = QUEUES["run"], QUEUES["import"]
         at_once = self.house.settings.run_workers
         DBOS.register_queue(
@@ -72,8 +77,12 @@ class Worker:
         DBOS.register_queue(
             imports, worker_concurrency=1, polling_interval_sec=POLL_SECONDS
         )
+        DBOS.register_queue(
+            QUEUES["route"], worker_concurrency=4, polling_interval_sec=POLL_SECONDS
+        )
         self._in_thread("outbox", self._consume)
         self._in_thread("reconcile", self._reconcile)
+        self._in_thread("routes", self._route)
         self._in_thread("fonts", self._warm_fonts)
         log.info("worker ready", pid=os.getpid())
 
@@ -149,6 +158,10 @@ class Worker:
         """Look now and then for work that nobody does, until the worker ends."""
         while not self.closing.wait(reconcile.EVERY_SECONDS):
             reconcile.once(self.house)
+
+    def _route(self) -> None:
+        """Find complete series and what routes want of them, until the worker ends."""
+        routing.loop(self.house, self.closing)
 
     def _warm_fonts(self) -> None:
         """Make Matplotlib's list of fonts once, so that no run has to."""
