@@ -210,6 +210,17 @@ class _BoundedSocket(AssociationSocket):
                 raise OSError(msg)
         return read
 
+    def _shutdown_socket(self) -> None:
+        """Close the connection, also one that the peer has closed already.
+
+        pynetdicom leaves that one open until it is collected.
+        """
+        connected = self.socket
+        if connected is not None:
+            with suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+            connected.close()
+
     def _wait_for_reader(self) -> None:
         """Let the peer wait while its messages are not looked at."""
         until = time.monotonic() + ANSWER_SECONDS

@@ -1,4 +1,4 @@
-"""DCMTK's own servers as remote nodes, in a network of their own."""
+"""DCMTK's own servers as remote nodes, in a network of their own, and who asks."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from pydicom import dcmread
 
+from rounds_hub.access.principal import Principal, Role
+from rounds_hub.archive import service as archive
 from rounds_hub.gateway.models import Node
 from rounds_hub.gateway.nodes import NodeRecord
 from rounds_kernels import phantoms
 from rounds_kernels.phantom_grid import Grid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from pydicom import Dataset
 
     from rounds_hub.house import House
 
+Network: TypeAlias = Any  # tests/gateway/netns.py
 IN_THERE = 11113
 OURS_IN_THERE = 11112
 CONFIG = """
@@ -70,27 +76,67 @@ class Remote:
     record: NodeRecord
     folder: Path
     log: Path
-    network: Any
+    network: Network
     program: subprocess.Popen[bytes]
 
     def files(self) -> list[Path]:
         """Return what it has received."""
         return sorted(one for one in self.folder.iterdir() if one.name != "index.dat")
 
+    def study_uid(self) -> str:
+        """Return the UID of one of the studies that it has."""
+        return str(dcmread(self.folder / "0.dcm").StudyInstanceUID)
+
     def received(self) -> int:
         """Return how many C-STORE requests it has received."""
         return self.log.read_text(errors="replace").count("Received Store Request")
 
-    def known_to(self, house: House, **fields: Any) -> str:
+    def known_to(self, house: House, **fields: object) -> str:
         """Put its record into *house* and return its name."""
-        own = {"ae_title": self.record.ae_title, "host": "127.0.0.1"}
+        own: dict[str, Any] = {"ae_title": self.record.ae_title, "host": "127.0.0.1"}
         own |= {"name": self.record.name, "port": self.record.port} | fields
         with house.sessions.begin() as session:
             session.add(Node(**own))
         return str(own["name"])
 
 
-def storescp(network: Any, folder: Path, *options: str, port: int = IN_THERE) -> Remote:
+@pytest.fixture
+def doctor() -> Principal:
+    return Principal("doctor", frozenset({Role.DOCTOR}))
+
+
+@pytest.fixture
+def admin() -> Principal:
+    return Principal("admin", frozenset({Role.ADMIN}))
+
+
+@pytest.fixture
+def kept(house: House, doctor: Principal) -> Callable[..., archive.Outcome]:
+    """Return a function that keeps a small CT series and says which it is."""
+
+    def keep(seed: int = 1, count: int = 4) -> archive.Outcome:
+        offers = [archive.Offer(str(n), d) for n, d in enumerate(slices(seed, count))]
+        return archive.store(house, doctor, offers)[0]
+
+    return keep
+
+
+@pytest.fixture
+def receiver(inside: Network, tmp_path: Path) -> Callable[..., Remote]:
+    """Return a function that starts a storescp called DESK with some options."""
+    return lambda *options: storescp(inside, tmp_path / "desk", *options)
+
+
+@pytest.fixture
+def remote(inside: Network, tmp_path: Path) -> Callable[..., Remote]:
+    """Return a function that starts a dcmqrscp with two studies of four slices."""
+    has = [*slices(1), *slices(2)]
+    return lambda *options: dcmqrscp(inside, tmp_path / "far", *options, has=has)
+
+
+def storescp(
+    network: Network, folder: Path, *options: str, port: int = IN_THERE
+) -> Remote:
     """Start a receiver of instances."""
     needs("storescp")
     kept = folder / "received"
@@ -104,7 +150,7 @@ def storescp(network: Any, folder: Path, *options: str, port: int = IN_THERE) ->
 
 
 def dcmqrscp(
-    network: Any, folder: Path, *options: str, has: list[Dataset] | None = None
+    network: Network, folder: Path, *options: str, has: list[Dataset] | None = None
 ) -> Remote:
     """Start an archive with some instances."""
     needs("dcmqrscp")
