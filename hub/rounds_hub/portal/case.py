@@ -22,6 +22,7 @@ from rounds_hub.portal.visits import Visit, VisitDep
 from rounds_hub.runs import service as runs
 from rounds_hub.runs.models import Run
 from rounds_hub.runs.templates import Template
+from rounds_hub.viewer.links import made_by, made_in, viewer_path
 
 __all__ = ["NOTICES", "Offered", "offered", "router"]
 
@@ -60,6 +61,9 @@ def show(visit: VisitDep, case_id: str, lang: str = "", done: str = "") -> HTMLR
     case = cases.get(visit.house, visit.principal, case_id)
     wanted = lang if lang in case.languages else visit.language.tag
     results = cases.results_of(visit.house, visit.principal, case_id)
+    studies = [one.study_uid for one in case.series]
+    saved = made_in(visit.house, visit.principal, studies)
+    computed = _computed(visit, case, results)
     return visit.page(
         "case.html",
         active="cases",
@@ -71,6 +75,8 @@ def show(visit: VisitDep, case_id: str, lang: str = "", done: str = "") -> HTMLR
         ],
         offers=offered(visit, [one.uid for one in case.series]),
         results=results,
+        viewer_path=viewer_path([*case.series, *computed], _mask(computed)),
+        saved=[(one, viewer_path([*case.series, one], one.uid)) for one in saved],
         titles=visit.titles(),
         alike=_alike(visit, case_id),
         notice=NOTICES.get(done, ""),
@@ -145,6 +151,21 @@ def _masks(
         if run.inputs[0]["series_uid"] in shown
     ]
     return made[:MOST_MASKS]
+
+
+def _mask(computed: list[SeriesRecord]) -> str:
+    """Return the newest mask among *computed*, which the viewer begins with."""
+    return next((one.uid for one in computed if one.modality == "SEG"), "")
+
+
+def _computed(
+    visit: Visit, case: CaseView, results: tuple[Run, ...]
+) -> list[SeriesRecord]:
+    """Return what the newest of *results* put beside the pictures of *case*."""
+    shown = {one.uid for one in case.series}
+    on_these = [run for run in results if run.inputs[0]["series_uid"] in shown]
+    found = [made_by(visit.house, visit.principal, run) for run in on_these]
+    return [series for some in found for series in some][:MOST_MASKS]
 
 
 def _alike(visit: Visit, case_id: str) -> Found:

@@ -16,6 +16,7 @@ from rounds_hub.access.policy import Action, decide
 from rounds_hub.portal.assets import asset
 from rounds_hub.portal.labels import label_of
 from rounds_hub.portal.languages import LANGUAGES, Language, language_of
+from rounds_hub.viewer.files import is_installed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -231,6 +232,7 @@ def _frame(request: Request, language: Language) -> dict[str, Any]:
         "here": _here(request),
         "icon": lambda name, more="": _icon(sprite, name, more),
         "query": request.query_params.get("q", ""),
+        "viewer_there": is_installed(),
         "partial": request.headers.get("hx-request") == "true",
     }
 

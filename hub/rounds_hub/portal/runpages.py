@@ -18,6 +18,7 @@ from rounds_hub.runs import service as runs
 from rounds_hub.runs.models import Run
 from rounds_hub.runs.states import ENDED
 from rounds_hub.runs.templates import Template
+from rounds_hub.viewer.links import made_by, viewer_path
 
 __all__ = ["router"]
 
@@ -82,6 +83,7 @@ def _shown(visit: Visit, run: Run) -> dict[str, Any]:
             (given["name"], _series(visit, given["series_uid"])) for given in run.inputs
         ],
         "objects": _objects(visit, run),
+        "viewer_path": _viewer_path(visit, run),
         "has_notebook": _has_notebook(visit, run),
         "seconds_taken": _seconds(run),
     }
@@ -138,12 +140,15 @@ def _objects(
     visit: Visit, run: Run
 ) -> list[tuple[SeriesRecord, tuple[StoredInstance, ...]]]:
     """Return the series that *run* put into the archive, with their instances."""
-    made = [one["series_uid"] for one in run.results.get("segmentations", [])]
-    report = run.results.get("report_series_uid", "")
-    uids = [uid for uid in (*dict.fromkeys(made), report) if uid]
-    found = [(uid, _series(visit, uid)) for uid in uids]
     return [
-        (series, archive.instances_of(visit.house, visit.principal, uid))
-        for uid, series in found
-        if series is not None
+        (series, archive.instances_of(visit.house, visit.principal, series.uid))
+        for series in made_by(visit.house, visit.principal, run)
     ]
+
+
+def _viewer_path(visit: Visit, run: Run) -> str:
+    """Return where the viewer shows what *run* made, over what it was made of."""
+    given = [_series(visit, one["series_uid"]) for one in run.inputs]
+    made = made_by(visit.house, visit.principal, run)
+    first = next((one.uid for one in made if one.modality == "SEG"), "")
+    return viewer_path([*(one for one in given if one), *made], first)

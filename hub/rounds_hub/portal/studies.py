@@ -14,6 +14,7 @@ from rounds_hub.cases import service as cases
 from rounds_hub.portal.case import offered
 from rounds_hub.portal.viewing import geometry, viewable, viewed
 from rounds_hub.portal.visits import VisitDep
+from rounds_hub.viewer.links import viewer_path
 
 __all__ = ["router"]
 
@@ -40,6 +41,7 @@ def show(visit: VisitDep, uid: str) -> HTMLResponse:
         "study.html",
         active="studies",
         study=study,
+        viewer_path=viewer_path([*pictures, *study.series]) if pictures else "",
         viewer_series=viewed(pictures, visit.language),
         offers=offered(visit, [series.uid for series in pictures]),
     )

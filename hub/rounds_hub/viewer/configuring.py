@@ -61,6 +61,7 @@ def settings_of(prefix: str) -> dict[str, Any]:
         "showStudyList": True,
         "investigationalUseDialog": {"option": "never"},
         "disableConfirmationPrompts": True,
+        "measurementTrackingMode": "simplified",
         "showCPUFallbackMessage": False,
         "showWarningMessageForCrossOrigin": False,
         "strictZSpacingForVolumeViewport": True,
