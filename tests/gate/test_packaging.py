@@ -30,6 +30,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         "rounds_hub/web.py",
         "rounds_hub/catalogue/migrations/versions/0001_the_first_tables.py",
         "rounds_hub/portal/static/dist/manifest.json",
+        "rounds_hub/viewer/dist/manifest.json",
+        "rounds_hub/viewer/dist/LICENSE",
         "rounds_hub/portal/locale/zh/LC_MESSAGES/rounds.po",
         "rounds_search/__init__.py",
         "rounds_kernels/py.typed",

@@ -61,7 +61,30 @@
     },
   };
 
-  window.config.extensions = [reportsAsText];
+  // What is saved is not among the series that the address names, and shown all the
+  // same; OHIF would call that an error.
+  const quietFilter = {
+    id: "rounds.filter",
+    preRegistration({ servicesManager }) {
+      const notices = servicesManager.services.uiNotificationService;
+      const show = notices.show.bind(notices);
+      notices.show = (notice) => (notice.title === "Series filter" ? undefined : show(notice));
+    },
+  };
+
+  // Back is where one came from, a case or a result, before it is OHIF's list.
+  const below = `${window.location.origin}${told.prefix}`;
+  const came = document.referrer;
+  const from = came.startsWith(below) && !came.startsWith(`${below}ohif/`) ? came : "";
+  const goBack = (event) => {
+    if (from && event.target.closest?.('[data-cy="return-to-work-list"]')) {
+      event.stopPropagation();
+      window.location.assign(from);
+    }
+  };
+  document.addEventListener("click", goBack, { capture: true });
+
+  window.config.extensions = [reportsAsText, quietFilter];
   window.config.whiteLabeling = { createLogoComponentFn: logo };
   window.config.httpErrorHandler = (error) => {
     // The sign-in ended: the page asks for it again.
