@@ -7,13 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from rounds_hub.access import sight
-from rounds_hub.archive.store import LocalStore
+from rounds_hub.archive.stores import open_stores
 from rounds_hub.catalogue.sessions import Sessions
 from rounds_hub.gateway.registry import apply_configured
 from rounds_hub.work.client import WorkClient
 
 if TYPE_CHECKING:
     from rounds_hub.archive.committing import Committer
+    from rounds_hub.archive.store import Store
     from rounds_hub.settings import Rounds
     from rounds_search.backends.base import Backend
 
@@ -29,7 +30,7 @@ class House:
 
     settings: Rounds
     sessions: Sessions
-    store: LocalStore
+    store: Store
 
     @classmethod
     def open(cls, settings: Rounds) -> Self:
@@ -39,8 +40,7 @@ class House:
         sessions.migrate()
         sight.fill(sessions)
         apply_configured(sessions, settings.nodes)
-        store = LocalStore(settings.data / "archive", settings.free_space_bytes)
-        return cls(settings, sessions, store)
+        return cls(settings, sessions, open_stores(settings))
 
     @cached_property
     def index(self) -> Backend:

@@ -55,6 +55,24 @@ class Rounds(Configurable):
     free_space_bytes = Int(
         256 * 2**20, min=0, help="Space on the disk that is never filled."
     ).tag(config=True)
+    archive_stores = Dict(
+        help="Where the archive's objects lie, by name; empty: in the data folder."
+    ).tag(config=True)
+    archive_rules = List(
+        Dict(), help="Which objects lie in which stores; empty: all in the first."
+    ).tag(config=True)
+    object_cache_bytes = Int(
+        8 * 2**30, min=0, help="How much disk fetched objects of each store may take."
+    ).tag(config=True)
+    archive_bytes = Int(
+        0, min=0, help="The most that the archive may hold; 0: as the disk has room."
+    ).tag(config=True)
+    owner_bytes = Dict(
+        help="The most that the series of an owner may have, by name; '*': of others."
+    ).tag(config=True)
+    low_space_bytes = Int(
+        4 * 2**30, min=0, help="Below this much free disk, administrators are warned."
+    ).tag(config=True)
     deletion_undo_days = Int(
         30, min=0, help="For how many days a deletion can be undone."
     ).tag(config=True)

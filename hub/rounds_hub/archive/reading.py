@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from rounds_hub.access.principal import Principal
+    from rounds_hub.archive.store import Store
     from rounds_hub.house import House
 
 __all__ = [
@@ -110,7 +111,15 @@ class StoredInstance:
     frames: int
     sha256: str
     size: int
-    path: Path
+    store: Store = field(repr=False, compare=False)
+
+    @property
+    def path(self) -> Path:
+        """The file with the bytes, fetched where they lie elsewhere.
+
+        Errors are those of :meth:`rounds_hub.archive.store.Store.path`.
+        """
+        return self.store.path(self.sha256)
 
 
 def get_series(house: House, principal: Principal, uid: str) -> SeriesRecord:
@@ -334,6 +343,6 @@ def _series_record(series: Series) -> SeriesRecord:
 
 def _stored(house: House, instance: Instance) -> StoredInstance:
     """Return *instance* with its file."""
-    names = (one.name for one in fields(StoredInstance) if one.name != "path")
+    names = (one.name for one in fields(StoredInstance) if one.name != "store")
     known = {name: getattr(instance, name) for name in names}
-    return StoredInstance(**known, path=house.store.path(instance.sha256))
+    return StoredInstance(**known, store=house.store)

@@ -24,7 +24,7 @@ from rounds_hub.errors import InvalidError, TooLargeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from rounds_hub.archive.store import LocalStore
+    from rounds_hub.archive.store import Store
 
 __all__ = ["Bounds", "Found", "Listing", "is_archive", "look", "opened", "unpacked"]
 
@@ -189,9 +189,7 @@ def why_skipped(name: str) -> str:
 
 
 @contextlib.contextmanager
-def opened(
-    archive: Found, store: LocalStore, bounds: Bounds
-) -> Iterator[Iterator[Found]]:
+def opened(archive: Found, store: Store, bounds: Bounds) -> Iterator[Iterator[Found]]:
     """Give the files in *archive*, each read only when its turn comes.
 
     Raises
@@ -331,7 +329,7 @@ def _why_not(name: str) -> tuple[str, bool]:
     return "", False
 
 
-def unpacked(source: Path, target: Path, store: LocalStore, bounds: Bounds) -> None:
+def unpacked(source: Path, target: Path, store: Store, bounds: Bounds) -> None:
     """Write what the gzip *source* holds to *target*.
 
     Raises
