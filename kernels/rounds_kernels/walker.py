@@ -103,7 +103,7 @@ def file_meta(head: bytes) -> tuple[int, bytes]:
     Raises
     ------
     ValueError
-        When there is none (PS3.10 7.1), or it ends beyond *head*.
+        When there is none (PS3.10 7.1), it is damaged, or it ends beyond *head*.
     """
     if head[128:132] != b"DICM":
         msg = "There is no DICOM prefix."
@@ -118,6 +118,9 @@ def file_meta(head: bytes) -> tuple[int, bytes]:
             if vr in _LONG:
                 (length,) = _long(head, start)
                 start += 4
+            elif vr not in _SHORT:
+                msg = "The file meta information has a value of no known kind."
+                raise ValueError(msg)
             if element == 0x10:  # noqa: PLR2004 - TransferSyntaxUID
                 syntax = head[start : start + length].rstrip(b"\0 ")
             position = start + length

@@ -16,6 +16,8 @@ __all__ = ["ROWS", "run_rows"]
 
 ROWS = {
     "series-read": "series_read",
+    "first-picture": "first_picture",
+    "header": "header_index",
     "import": "import_instances",
     "search": "search_cases",
     "spawn": "spawn_server",
