@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from rounds_hub.access.policy import Action, decide
 from rounds_hub.archive.checking import examine_file
 from rounds_hub.archive.intake import (
     Attribution,
     Outcome,
     Ready,
-    known_hashes,
     may_store,
     record_all,
 )
@@ -182,18 +182,11 @@ class Committer:
         return [by_index[index] for index in range(len(group))]
 
     def _keep(self, batches: Sequence[tuple[Attribution, Sequence[Ready]]]) -> None:
-        """Make the bytes last, leaving out what already does."""
-        store = self._house.store
-        batch = [ready for _, some in batches for ready in some]
-        with self._house.sessions.begin(write=False) as session:
-            for attribution, _ in batches:
-                may_store(session, attribution)
-            known = known_hashes(session, (one.examined.sop_uid for one in batch))
-        store.keep(
-            [
-                one.staged
-                for one in batch
-                if known.get(one.examined.sop_uid) != one.staged.sha256
-                or not store.has(one.staged.sha256, one.staged.size)
-            ]
-        )
+        """Make the bytes of those last who may bring any."""
+        for attribution, _ in batches:
+            if attribution.run_id or not decide(
+                attribution.principal, Action.IMPORT_CREATE
+            ):
+                with self._house.sessions.begin(write=False) as session:
+                    may_store(session, attribution)
+        self._house.store.keep([one.staged for _, some in batches for one in some])

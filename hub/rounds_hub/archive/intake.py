@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from rounds_hub.access.policy import (
@@ -23,10 +20,9 @@ from rounds_hub.access.policy import (
     visible,
 )
 from rounds_hub.access.sight import touched
+from rounds_hub.archive.growing import content_hash, grow, insert_new, known_hashes
 from rounds_hub.archive.models import Aside, Instance, Series, Study
-from rounds_hub.catalogue.models import OutboxEvent
 from rounds_hub.errors import BusyError, NotFoundError
-from rounds_hub.routing.noting import series_changed
 from rounds_hub.runs.models import Run
 
 if TYPE_CHECKING:
@@ -52,7 +48,6 @@ __all__ = [
 ]
 
 TRIES = 8
-MOST_IN_ONE_QUERY = 5000
 
 
 class Status(StrEnum):
@@ -162,17 +157,6 @@ def may_store(session: Session, attribution: Attribution) -> None:
     require(session, attribution.principal, Action.RUN_READ, run_resource(session, run))
 
 
-def known_hashes(session: Session, uids: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of those SOP Instance UIDs that the catalogue has."""
-    wanted = sorted(set(uids))
-    found: dict[str, str] = {}
-    for start in range(0, len(wanted), MOST_IN_ONE_QUERY):
-        some = wanted[start : start + MOST_IN_ONE_QUERY]
-        rows = select(Instance.uid, Instance.sha256).where(Instance.uid.in_(some))
-        found.update((row.uid, row.sha256) for row in session.execute(rows))
-    return found
-
-
 def _record(
     session: Session, attribution: Attribution, batch: Sequence[Ready]
 ) -> list[Outcome]:
@@ -193,17 +177,6 @@ def _record(
     return [outcomes[index] for index in range(len(batch))]
 
 
-def content_hash(hashes: Iterable[str]) -> str:
-    """Return the SHA-256 over the hashes of a series' instances, sorted.
-
-    Examples
-    --------
-    >>> content_hash(["b", "a"]) == content_hash(["a", "b"])
-    True
-    """
-    return hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
-
-
 def _put_aside(session: Session, attribution: Attribution, ready: Ready) -> Outcome:
     """Keep other bytes under a UID that is taken where somebody can look at them."""
     row = {
@@ -212,7 +185,7 @@ def _put_aside(session: Session, attribution: Attribution, ready: Ready) -> Outc
         "size": ready.staged.size,
         "owner": attribution.principal.name,
     }
-    _insert_new(session, Aside, [row])
+    insert_new(session, Aside, [row])
     why = "Its SOPInstanceUID already stands for other bytes; these were kept aside."
     return ready.outcome(Status.ASIDE, why)
 
@@ -268,10 +241,11 @@ def _closed(session: Session, attribution: Attribution, series: Series) -> str:
     """Return why *series* takes nothing from this principal, empty if it does."""
     if series.run_id != attribution.run_id:
         return "Its series is not of this run: a result stays as it was made."
-    resource = series_resource(session, series)
     # Whoever began a series may add to it, also while it is held back.
-    own = series.owner == attribution.principal.name
-    if series.run_id is None and not (own or visible(attribution.principal, resource)):
+    if series.run_id is not None or series.owner == attribution.principal.name:
+        return ""
+    resource = series_resource(session, series)
+    if not visible(attribution.principal, resource):
         return "Its series belongs to somebody else."
     return ""
 
@@ -303,9 +277,9 @@ def _begin(
     if not firsts:
         return {}
     studies = {found.study_uid: _study_row(found) for found in firsts.values()}
-    _insert_new(session, Study, [studies[uid] for uid in sorted(studies)])
+    insert_new(session, Study, [studies[uid] for uid in sorted(studies)])
     rows = [_series_row(attribution, firsts[uid]) for uid in sorted(firsts)]
-    _insert_new(session, Series, rows)
+    insert_new(session, Series, rows)
     touched(session, firsts)
     begun = _locked(session, firsts)
     for uid, found in firsts.items():
@@ -366,38 +340,17 @@ def _add_instances(session: Session, batch: Sequence[Ready]) -> None:
         }
         for ready in sorted(batch, key=lambda ready: ready.examined.sop_uid)
     ]
-    if _insert_new(session, Instance, rows) < len(rows):
+    if insert_new(session, Instance, rows) < len(rows):
         raise _RacedError
 
 
 def _grow(
     session: Session, attribution: Attribution, series: Series, some: Sequence[Ready]
 ) -> None:
-    """Bring the counts and the hash of *series* up to its instances, and say so."""
-    wanted = select(Instance.sha256).where(Instance.series_uid == series.uid)
-    hashes = session.scalars(wanted).all()
-    frames = select(func.sum(Instance.frames)).where(Instance.series_uid == series.uid)
-    series.instance_count = len(hashes)
-    series.frame_count = session.scalar(frames) or 0
-    series.content_hash = content_hash(hashes)
-    series.revision += 1
-    series.rows = max(series.rows, *(ready.examined.rows for ready in some))
-    series.columns = max(series.columns, *(ready.examined.columns for ready in some))
-    session.add(OutboxEvent(kind="series", key=series.uid))
-    series_changed(session, series)
+    """Bring *series* up to *some*, and let the policy have its word."""
+    grow(session, series, [(one.staged.sha256, one.examined) for one in some])
     allowed = Action.IMPORT_CREATE if series.run_id is None else Action.RUN_CREATE
     require(session, attribution.principal, allowed, Resource("series", series.uid))
-
-
-def _insert_new(session: Session, table: type[Any], rows: list[dict[str, Any]]) -> int:
-    """Insert those *rows* whose key is not there yet; return how many they were."""
-    if not rows:
-        return 0
-    postgresql = session.get_bind().dialect.name == "postgresql"
-    insert = postgresql_insert if postgresql else sqlite_insert
-    key = next(iter(table.__table__.primary_key))
-    statement = insert(table).on_conflict_do_nothing().returning(key)
-    return len(session.execute(statement, rows).all())
 
 
 def _may_pass(error: OperationalError) -> bool:

@@ -203,8 +203,12 @@ def sync(path: Path) -> None:
 
 def sync_all(paths: Iterable[Path]) -> None:
     """Sync many at the same time: a journal writes those that wait together at once."""
-    with ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
-        for _ in pool.map(sync, paths):
+    every = list(paths)
+    if len(every) == 1:  # no threads for what many senders wait for, one by one
+        sync(every[0])
+        return
+    with ThreadPoolExecutor(min(SYNCS_AT_ONCE, len(every) or 1)) as pool:
+        for _ in pool.map(sync, every):
             continue
 
 

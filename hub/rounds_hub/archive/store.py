@@ -156,6 +156,7 @@ class LocalStore:
         """Use *folder*; nothing is written yet."""
         self._staging = Staging(Path(folder), free_space_bytes)
         self._objects = self.folder / "objects"
+        self._lasting: set[Path] = set()
         self._quarantine = self.folder / "quarantine"
 
     @property
@@ -210,9 +211,11 @@ class LocalStore:
                 sync_all(staged.path for staged in new)
                 for staged in new:
                     self._rename(staged)
-                sync_all({self.path(one.sha256).parent for one in batch})
-                if new:
+                folders = {self.path(one.sha256).parent for one in batch}
+                sync_all(folders)
+                if not folders <= self._lasting:
                     sync(self._objects)
+                    self._lasting |= folders
         finally:
             for staged in batch:
                 self.drop(staged)

@@ -27,7 +27,7 @@ from rounds_hub.errors import (
 )
 from rounds_hub.gateway.messages import Field, Status
 from rounds_hub.gateway.pdus import PduError
-from rounds_hub.gateway.services import OTHER, register
+from rounds_hub.gateway.services import OTHER, STORAGE, register
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -79,13 +79,13 @@ class StoreService:
 
     def allowed(self, node: NodeRecord, abstract_syntax: str) -> bool:
         """Return whether *node* may store here, or have instances sent by C-GET."""
-        if self._private and not node.private_classes:
+        if self._private and not _may_be_unknown(node, abstract_syntax):
             return False
-        return _is_uid(abstract_syntax) and (node.may_store or node.may_query)
+        return _is_uid(abstract_syntax) and (node.may_store or node.may_move)
 
     def peer_may_be_scp(self, node: NodeRecord) -> bool:
         """Return whether *node* may have instances sent to it (PS3.4, C.5.3)."""
-        return node.may_query
+        return node.may_move
 
     def handle(self, association: Association, request: Request) -> None:
         """Answer a C-STORE-RQ (PS3.7, 9.1.1)."""
@@ -170,6 +170,15 @@ def _file(association: Association, request: Request) -> Iterator[bytes]:
             msg = "An instance is larger than Rounds.max_instance_bytes."
             raise PduError(msg)
         yield piece  # type: ignore[misc] # a memoryview: written and hashed as it is
+
+
+def _may_be_unknown(node: NodeRecord, abstract_syntax: str) -> bool:
+    """Return whether *node* may send a class that we do not know.
+
+    DICOM's own of a newer edition it may: all of them begin alike (PS3.6, annex A).
+    """
+    newer = abstract_syntax.startswith(STORAGE)
+    return abstract_syntax not in UID_dictionary and (newer or node.private_classes)
 
 
 def _is_uid(value: str) -> bool:

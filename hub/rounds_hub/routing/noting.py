@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -15,6 +16,7 @@ from rounds_hub.routing.models import SeriesState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sqlalchemy import Insert, Table
     from sqlalchemy.orm import Session
 
     from rounds_hub.archive.models import Series
@@ -81,8 +83,14 @@ def association_ended(session: Session, series_uids: Iterable[str]) -> None:
 def _put(session: Session, series_uid: str, **columns: Any) -> None:  # noqa: ANN401 (columns of the row)
     """Write *columns* of a series' row at once, whoever writes beside us."""
     postgresql = session.get_bind().dialect.name == "postgresql"
-    insert = postgresql_insert if postgresql else sqlite_insert
-    statement = insert(SeriesState).values(series_uid=series_uid, **columns)
-    session.execute(
-        statement.on_conflict_do_update(index_elements=["series_uid"], set_=columns)
-    )
+    statement = _upsert(tuple(columns), postgresql=postgresql)
+    session.connection().execute(statement, columns | {"series_uid": series_uid})
+
+
+@lru_cache(maxsize=16)
+def _upsert(names: tuple[str, ...], *, postgresql: bool) -> Insert:
+    """Return the statement that writes the columns *names*; it is built once."""
+    into = postgresql_insert if postgresql else sqlite_insert
+    statement = into(cast("Table", SeriesState.__table__))
+    written = {name: statement.excluded[name] for name in names}
+    return statement.on_conflict_do_update(index_elements=["series_uid"], set_=written)

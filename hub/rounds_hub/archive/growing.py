@@ -1,0 +1,172 @@
+"""Bring a series up to the instances that came to it, at the cost of those alone.
+
+A scanner sends a series instance by instance, each of which is committed by itself
+while nobody else sends: so these statements are few, and built once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from bisect import insort
+from collections import OrderedDict
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm.attributes import set_committed_value
+
+from rounds_hub.archive.models import Instance, Series
+from rounds_hub.catalogue.models import OutboxEvent
+from rounds_hub.routing.noting import series_changed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Table
+    from sqlalchemy.orm import Session
+    from sqlalchemy.sql.dml import ReturningInsert
+
+    from rounds_hub.archive.checking import Examined
+
+__all__ = ["content_hash", "grow", "insert_new", "known_hashes"]
+
+MOST_IN_ONE_QUERY: Final = 5000
+MOST_REMEMBERED: Final = 64
+LONGEST_REMEMBERED: Final = 20_000
+
+_INSTANCES, _SERIES, _OUTBOX = (
+    cast("Table", table.__table__) for table in (Instance, Series, OutboxEvent)
+)
+_KNOWN: Final = select(_INSTANCES.c.uid, _INSTANCES.c.sha256).where(
+    _INSTANCES.c.uid.in_(bindparam("uids", expanding=True))
+)
+_HASHES: Final = select(_INSTANCES.c.sha256).where(
+    _INSTANCES.c.series_uid == bindparam("series")
+)
+_FRAMES: Final = select(func.sum(_INSTANCES.c.frames)).where(
+    _INSTANCES.c.series_uid == bindparam("series")
+)
+_GROWN: Final = (
+    "instance_count", "frame_count", "content_hash", "revision", "rows", "columns",
+)  # fmt: skip
+_GROW: Final = (
+    update(_SERIES)
+    .where(_SERIES.c.uid == bindparam("series"))
+    .values({name: bindparam(f"new_{name}") for name in _GROWN})
+)
+_SAY: Final = insert(_OUTBOX)
+
+
+def content_hash(hashes: Iterable[str]) -> str:
+    """Return the SHA-256 over the hashes of a series' instances, sorted.
+
+    Examples
+    --------
+    >>> content_hash(["b", "a"]) == content_hash(["a", "b"])
+    True
+    """
+    return hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
+
+
+def known_hashes(session: Session, uids: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of those SOP Instance UIDs that the catalogue has."""
+    wanted = sorted(set(uids))
+    found: dict[str, str] = {}
+    for start in range(0, len(wanted), MOST_IN_ONE_QUERY):
+        some = {"uids": wanted[start : start + MOST_IN_ONE_QUERY]}
+        rows = session.connection().execute(_KNOWN, some)
+        found.update((row.uid, row.sha256) for row in rows)
+    return found
+
+
+def insert_new(session: Session, table: type[Any], rows: list[dict[str, Any]]) -> int:
+    """Insert those *rows* whose key is not there yet; return how many they were."""
+    if not rows:
+        return 0
+    postgresql = session.get_bind().dialect.name == "postgresql"
+    statement = _insert(cast("Table", table.__table__), postgresql=postgresql)
+    return len(session.connection().execute(statement, rows).all())
+
+
+def grow(session: Session, series: Series, new: Sequence[tuple[str, Examined]]) -> None:
+    """Bring the counts and the hash of *series* up to what is *new*, and say so.
+
+    The series is held by the transaction; the rows of what is new are written.
+
+    Parameters
+    ----------
+    session
+        The session that holds *series*.
+    series
+        The series as it was before.
+    new
+        The SHA-256 of each instance and what was found in it.
+    """
+    hashes = _remembered.hashes(session, series, [sha256 for sha256, _ in new])
+    connection = session.connection()
+    if len(hashes) == series.instance_count + len(new):
+        frames = series.frame_count + sum(found.frames for _, found in new)
+    else:  # something else went in or out since the counts were written
+        frames = connection.scalar(_FRAMES, {"series": series.uid}) or 0
+    values = {
+        "instance_count": len(hashes),
+        "frame_count": frames,
+        "content_hash": _remembered.keep(series.uid, hashes),
+        "revision": series.revision + 1,
+        "rows": max(series.rows, *(found.rows for _, found in new)),
+        "columns": max(series.columns, *(found.columns for _, found in new)),
+    }
+    given = {f"new_{name}": value for name, value in values.items()}
+    connection.execute(_GROW, given | {"series": series.uid})
+    for name, value in values.items():
+        set_committed_value(series, name, value)
+    connection.execute(_SAY, {"kind": "series", "key": series.uid})
+    series_changed(session, series)
+
+
+@lru_cache(maxsize=64)
+def _insert(table: Table, *, postgresql: bool) -> ReturningInsert[Any]:
+    """Return the statement that inserts what is new into *table*."""
+    into = postgresql_insert if postgresql else sqlite_insert
+    key = next(iter(table.primary_key))
+    return into(table).on_conflict_do_nothing().returning(key)
+
+
+class _Remembered:
+    """The sorted hashes of the series that grow just now.
+
+    What is remembered counts only while its hash is the one that the catalogue has,
+    so a transaction that was undone, or another process, does no harm.
+    """
+
+    def __init__(self) -> None:
+        """Remember nothing."""
+        self._found: OrderedDict[str, tuple[str, list[str]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def hashes(self, session: Session, series: Series, new: list[str]) -> list[str]:
+        """Return the sorted hashes of *series* with those that are *new*."""
+        with self._lock:
+            there, hashes = self._found.pop(series.uid, ("", []))
+        if not there or there != series.content_hash:
+            rows = session.connection().scalars(_HASHES, {"series": series.uid})
+            return sorted(rows)
+        for sha256 in new:
+            insort(hashes, sha256)
+        return hashes
+
+    def keep(self, series_uid: str, hashes: list[str]) -> str:
+        """Remember the sorted *hashes* of a series and return the hash over them."""
+        made = hashlib.sha256("".join(hashes).encode()).hexdigest()
+        if len(hashes) <= LONGEST_REMEMBERED:
+            with self._lock:
+                self._found[series_uid] = (made, hashes)
+                while len(self._found) > MOST_REMEMBERED:
+                    self._found.popitem(last=False)
+        return made
+
+
+_remembered = _Remembered()
