@@ -82,6 +82,9 @@ class Rounds(Configurable):
     run_memory_bytes = Int(
         8 * 2**30, min=2**28, help="How much memory one run may have."
     ).tag(config=True)
+    query_limit = Int(
+        5000, min=1, help="The most rows that one DICOM query gets at a time."
+    ).tag(config=True)
     run_workers = Int(
         2, min=1, help="How many runs one worker executes at the same time."
     ).tag(config=True)

@@ -45,6 +45,7 @@ PEOPLE = {
     "owner": ("tess", "teacher"),
     "admin": ("admin",),
 }
+INSTANCE = "dicomweb/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}"
 # What each of PEOPLE, in that order, gets to hear:
 #   i  sign in first (401, or the redirect of a page)   h  there is no such thing (404)
 #   f  that is not for you (403)                         y  anything else
@@ -138,6 +139,34 @@ TABLE = {
     "POST import": "iffyyy",
     "GET imports/{import_id}": "ihhhyy",
     "GET imports/{import_id}/live": "ihhhyy",
+    "GET dicomweb/studies/{study_uid}": "ihhyyy",
+    "GET dicomweb/studies/{study_uid}/series/{series_uid}": "ihhyyy",
+    f"GET {INSTANCE}": "ihhyyy",
+    "GET dicomweb/studies/{study_uid}/metadata": "ihhyyy",
+    "GET dicomweb/studies/{study_uid}/series/{series_uid}/metadata": "ihhyyy",
+    f"GET {INSTANCE}/metadata": "ihhyyy",
+    f"GET {INSTANCE}/frames/{{numbers}}": "ihhyyy",
+    f"GET {INSTANCE}/bulkdata/{{tags:path}}": "ihhyyy",
+    "GET dicomweb/studies/{study_uid}/rendered": "ihhyyy",
+    "GET dicomweb/studies/{study_uid}/thumbnail": "ihhyyy",
+    "GET dicomweb/studies/{study_uid}/series/{series_uid}/rendered": "ihhyyy",
+    "GET dicomweb/studies/{study_uid}/series/{series_uid}/thumbnail": "ihhyyy",
+    f"GET {INSTANCE}/rendered": "ihhyyy",
+    f"GET {INSTANCE}/thumbnail": "ihhyyy",
+    f"GET {INSTANCE}/frames/{{numbers}}/rendered": "ihhyyy",
+    f"GET {INSTANCE}/frames/{{numbers}}/thumbnail": "ihhyyy",
+    "GET dicomweb/studies": "iffyyy",
+    "GET dicomweb/series": "iffyyy",
+    "GET dicomweb/instances": "iffyyy",
+    "GET dicomweb/studies/{study_uid}/series": "ifyyyy",
+    "GET dicomweb/studies/{study_uid}/instances": "ifyyyy",
+    "GET dicomweb/studies/{study_uid}/series/{series_uid}/instances": "ifyyyy",
+    "POST dicomweb/studies": "iffyyy",
+    "POST dicomweb/studies/{study_uid}": "iffyyy",
+    "DELETE dicomweb/studies/{study_uid}": "ihhfyy",
+    "DELETE dicomweb/studies/{study_uid}/series/{series_uid}": "ihhfyy",
+    f"DELETE {INSTANCE}": "ihhfyy",
+    "GET dicomweb/wado": "ihhyyy",
     "GET about": "yyyyyy",
     "POST preferences": "yyyyyy",
 }
@@ -234,12 +263,14 @@ def request_of(route: str, scene: dict[str, str]) -> dict[str, Any]:
     uid = next((scene[k] for start, k in UIDS.items() if path.startswith(start)), "")
     name = "brain_tissue" if path.startswith("api/templates") else "figure"
     path = path.replace("{path:path}", "none.css")
+    path = path.replace("{tags:path}", "7FE00010")
     url = path.format(**(VALUES | scene | {"uid": uid, "name": name}))
     headers = {"sec-fetch-site": "same-origin"}
-    if not path.startswith("api/"):
+    if not path.startswith(("api/", "dicomweb/")):
         headers["accept"] = "text/html"
     body = BODIES[route](scene) if route in BODIES else {}
-    return {"method": method, "url": url, "headers": headers, **body}
+    headers |= body.get("headers", {})
+    return {"method": method, "url": url, **body, "headers": headers}
 
 
 UIDS = {
@@ -252,6 +283,7 @@ UIDS = {
 VALUES = {
     "key": "0",
     "number": "0",
+    "numbers": "1",
     "import_id": "i1",
     "run_id": RUN_ID,
     "template": "brain_tissue",
@@ -262,7 +294,22 @@ VALUES = {
 }
 FILE = {"files": {"files": ("one.dcm", b"no DICOM", "application/dicom")}}
 PICTURE = {"files": {"picture": ("one.png", b"no picture", "image/png")}}
+WHY = {"params": {"reason": "It is not ours."}}
+STOW = {"content": b"no DICOM", "headers": {"content-type": "application/dicom"}}
 BODIES: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
+    "POST dicomweb/studies": lambda _: STOW,
+    "POST dicomweb/studies/{study_uid}": lambda _: STOW,
+    "DELETE dicomweb/studies/{study_uid}": lambda _: WHY,
+    "DELETE dicomweb/studies/{study_uid}/series/{series_uid}": lambda _: WHY,
+    f"DELETE {INSTANCE}": lambda _: WHY,
+    "GET dicomweb/wado": lambda s: {
+        "params": {
+            "requestType": "WADO",
+            "studyUID": s["study_uid"],
+            "seriesUID": s["series_uid"],
+            "objectUID": s["sop_uid"],
+        }
+    },
     "POST api/imports": lambda _: FILE,
     "POST import": lambda _: FILE,
     "POST api/search/picture": lambda _: PICTURE,

@@ -51,7 +51,9 @@ _DECIDES: Final[dict[type[Any], tuple[str, ...]]] = {
 _TABLES: Final = {"series", "case", "case_series", "run_request"}
 
 
-def may_see(principal: Principal) -> ColumnElement[bool]:
+def may_see(
+    principal: Principal, series: type[Series] = Series
+) -> ColumnElement[bool]:
     """Return the condition that *principal* may see the series of a row.
 
     It is :func:`rounds_hub.access.audience.of_series` as SQL: administrators see
@@ -60,7 +62,7 @@ def may_see(principal: Principal) -> ColumnElement[bool]:
     if audience.ADMINS in principal.audiences:
         return true()
     theirs = sorted(principal.audiences)
-    return Series.sight.in_(select(Sight.name).where(Sight.audience.in_(theirs)))
+    return series.sight.in_(select(Sight.name).where(Sight.audience.in_(theirs)))
 
 
 def touched(session: Session, series_uids: Iterable[str]) -> None:

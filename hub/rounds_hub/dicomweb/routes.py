@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from rounds_hub.dicomweb import drawing, removing, retrieving, searching, storing, uri
+
 __all__ = ["router"]
 
-router = APIRouter(prefix="/dicomweb", tags=["dicomweb"])
+router = APIRouter(tags=["dicomweb"])
+for _part in (searching, retrieving, drawing, storing, removing, uri):
+    router.include_router(_part.router)
