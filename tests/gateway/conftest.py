@@ -13,13 +13,14 @@ from pydicom import dcmread
 
 from rounds_hub.access.principal import Principal, Role
 from rounds_hub.archive import service as archive
+from rounds_hub.gateway.listener import Listener
 from rounds_hub.gateway.models import Node
 from rounds_hub.gateway.nodes import NodeRecord
 from rounds_kernels import phantoms
 from rounds_kernels.phantom_grid import Grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pydicom import Dataset
@@ -56,8 +57,9 @@ def slices(seed: int = 1, count: int = 4) -> list[Dataset]:
     return list(phantoms.to_dicom(made))
 
 
-def dcmtk(*command: str) -> subprocess.CompletedProcess[str]:
+def run_dcmtk(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a program of DCMTK and return what it said."""
+    needs(command[0])
     return subprocess.run(
         command,
         check=False,
@@ -119,6 +121,20 @@ def kept(house: House, doctor: Principal) -> Callable[..., archive.Outcome]:
         return archive.store(house, doctor, offers)[0]
 
     return keep
+
+
+@pytest.fixture
+def dcmtk() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs a program of DCMTK."""
+    return run_dcmtk
+
+
+@pytest.fixture
+def gateway(house: House) -> Iterator[Listener]:
+    """Serve DIMSE for *house* on a free port of loopback."""
+    house.settings.gateway_port = 0
+    with Listener(house) as listening:
+        yield listening
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydicom import dcmread
 from pydicom.uid import UID
 
+from rounds_hub.archive import decoding
 from rounds_hub.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -39,8 +40,13 @@ class Parcel:
 
 
 @contextmanager
-def converted(house: House, instance: Parcel, taken: Sequence[str]) -> Iterator[Path]:
-    """Give a file of *instance* in one of the transfer syntaxes *taken*.
+def converted(
+    house: House, instance: Parcel, taken: Sequence[str]
+) -> Iterator[tuple[Path, str]]:
+    """Give a file of *instance* in one of the transfer syntaxes *taken*, and which.
+
+    Every pixel stays what it is. What is compressed is decoded in a process of its
+    own.
 
     Raises
     ------
@@ -48,7 +54,7 @@ def converted(house: House, instance: Parcel, taken: Sequence[str]) -> Iterator[
         If it cannot be brought into any of them.
     """
     wanted = next((one for one in UNCOMPRESSED if one in taken), None)
-    if wanted is None or instance.transfer_syntax not in _REWRITTEN:
+    if wanted is None:
         kept = UID(instance.transfer_syntax).name
         msg = f"It is kept as {kept}, and the node takes nothing that it can become."
         raise InvalidError(msg)
@@ -56,8 +62,16 @@ def converted(house: House, instance: Parcel, taken: Sequence[str]) -> Iterator[
     folder.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as own:
         path = Path(own) / "instance"
-        _rewrite(house.store.path(instance.sha256), path, wanted)
-        yield path
+        source = house.store.path(instance.sha256)
+        if instance.transfer_syntax not in _REWRITTEN:
+            plain = Path(own) / "decoded"
+            decoding.transcode(source, EXPLICIT, plain)
+            source = plain
+        if wanted == EXPLICIT and instance.transfer_syntax not in _REWRITTEN:
+            path = source
+        else:
+            _rewrite(source, path, wanted)
+        yield path, wanted
 
 
 def _rewrite(source: Path, target: Path, wanted: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from pydicom.uid import UID
 from pynetdicom import build_context
 
-from rounds_hub.errors import InvalidError
+from rounds_hub.errors import BusyError, HubError
 from rounds_hub.gateway.converting import UNCOMPRESSED, Parcel, converted
 from rounds_hub.gateway.reaching import Call, reach
 
@@ -117,9 +117,11 @@ class _Errand:
         if instance.transfer_syntax in taken:
             return self._store(instance, self.house.store.path(instance.sha256))
         try:
-            with converted(self.house, instance, taken) as path:
+            with converted(self.house, instance, taken) as (path, _):
                 return self._store(instance, path)
-        except InvalidError as error:
+        except BusyError as error:
+            return Delivery(instance.uid, "later", str(error))
+        except HubError as error:
             return Delivery(instance.uid, "refused", str(error))
 
     def _taken(self, sop_class: str) -> list[str]:

@@ -44,6 +44,8 @@ UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG)
 MODULES = (
     "rounds_hub.gateway.echoing",
     "rounds_hub.gateway.storing",
+    "rounds_hub.gateway.retrieving",
+    "rounds_hub.gateway.commitment",
 )
 """The modules that register services; imported when the gateway starts."""
 

@@ -32,6 +32,7 @@ from rounds_hub.gateway.services import OTHER, STORAGE, register
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from rounds_hub.archive.intake import Outcome
     from rounds_hub.gateway.association import Association
     from rounds_hub.gateway.nodes import NodeRecord
     from rounds_hub.gateway.services import Request
@@ -90,9 +91,12 @@ class StoreService:
     def handle(self, association: Association, request: Request) -> None:
         """Answer a C-STORE-RQ (PS3.7, 9.1.1)."""
         status, why = _wrong(association, request)
+        series = ""
         if status == Status.SUCCESS:
             try:
-                status, why = _kept(association, request)
+                outcome = _kept(association, request)
+                status, why = _OUTCOMES[outcome.status], outcome.why
+                series = outcome.series_uid if status == Status.SUCCESS else ""
             except HubError as error:
                 status, why = status_of(error), str(error)
         if why:
@@ -104,7 +108,7 @@ class StoreService:
                 why=why,
             )
         association.drain(request, association.house.settings.max_instance_bytes)
-        association.stored(kept=status == Status.SUCCESS)
+        association.stored(series)
         if why:
             association.respond(request, status, ErrorComment=why)
         else:
@@ -142,15 +146,14 @@ def _wrong(association: Association, request: Request) -> tuple[Status, str]:
     return Status.SUCCESS, ""
 
 
-def _kept(association: Association, request: Request) -> tuple[Status, str]:
-    """Keep the data set of *request*; return its status when it lasts."""
+def _kept(association: Association, request: Request) -> Outcome:
+    """Keep the data set of *request*; return what became of it when it lasts."""
     house, node = association.house, association.node
     uid = request.command["AffectedSOPInstanceUID"]
     ready = stage(house, uid, _file(association, request))
     audience = list(node.audience or house.settings.import_audience)
     attribution = Attribution(association.principal, audience)
-    outcome = house.committer.submit(ready, attribution).result()
-    return _OUTCOMES[outcome.status], outcome.why
+    return house.committer.submit(ready, attribution).result()
 
 
 def _file(association: Association, request: Request) -> Iterator[bytes]:
