@@ -22,6 +22,7 @@ from rounds_hub.access.policy import (
 from rounds_hub.archive.models import Instance, Series, Study
 from rounds_hub.archive.texts import clean
 from rounds_hub.errors import InvalidError, NotFoundError
+from rounds_hub.routing.models import SeriesLabel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,7 +174,8 @@ def list_studies(
         Who asks.
     words
         Each must be in the patient's name or number, the description, the accession
-        number, the date, a UID, or in a series' modality, body part or description.
+        number, the date, a UID, or in a series' modality, body part, description or
+        labels.
     after
         Where the page before ended, from :class:`StudyPage`.
     size
@@ -281,8 +283,11 @@ def _matching(words: str) -> Select[Study]:
             Study.uid,
         )
         ours = or_(*(_has(column, word) for column in in_study))
-        theirs = Study.series.any(or_(*(_has(column, word) for column in in_series)))
-        wanted = wanted.where(or_(ours, theirs))
+        labelled = select(SeriesLabel.series_uid).where(_has(SeriesLabel.label, word))
+        theirs = or_(
+            *(_has(column, word) for column in in_series), Series.uid.in_(labelled)
+        )
+        wanted = wanted.where(or_(ours, Study.series.any(theirs)))
     return wanted
 
 

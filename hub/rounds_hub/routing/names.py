@@ -103,7 +103,7 @@ def near(word: str) -> list[str]:
     exact = [folded[wanted]] if wanted in folded else []
     longer = sorted((one for one in folded if one.startswith(wanted)), key=len)
     close = difflib.get_close_matches(wanted, folded, n=MOST_NEAR, cutoff=0.75)
-    found = [*exact, *(folded[one] for one in [*longer[:1], *close])]
+    found = [*exact, *(folded[one] for one in [*close, *longer[:1]])]
     return list(dict.fromkeys(found))[:MOST_NEAR]
 
 
