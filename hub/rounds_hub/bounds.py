@@ -24,7 +24,8 @@ class BodyLimit:
     app
         The application to protect.
     uploads
-        The addresses to which files of a study are sent.
+        The addresses to which files of a study are sent; what ends in a slash stands
+        for everything below it.
     upload_bytes
         The most bytes of a body sent there.
     """
@@ -35,6 +36,7 @@ class BodyLimit:
         """Wrap *app*."""
         self.app = app
         self.uploads = uploads
+        self.below = tuple(path for path in uploads if path.endswith("/"))
         self.upload_bytes = upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +44,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = self.upload_bytes if scope["path"] in self.uploads else PLAIN_BODY
+        upload = scope["path"] in self.uploads or scope["path"].startswith(self.below)
+        limit = self.upload_bytes if upload else PLAIN_BODY
         if _announced(scope) > limit:
             await _refuse(send, limit)
             return

@@ -2,6 +2,7 @@
 
 HubError                         500
 ├── SettingsError                500
+├── BadRequestError              400
 ├── NotSignedInError             401
 ├── ForbiddenError               403
 ├── CrossSiteError               403
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "BadRequestError",
     "BusyError",
     "ConflictError",
     "CrossSiteError",
@@ -52,6 +54,13 @@ class SettingsError(HubError):
     """A setting has a value that cannot work."""
 
     title = "A setting cannot work"
+
+
+class BadRequestError(HubError):
+    """What a program sent cannot be understood."""
+
+    status = 400
+    title = "Not understood"
 
 
 class NotSignedInError(HubError):

@@ -75,7 +75,8 @@ def create_app(house: House, sign_in: SignIn, prefix: str = "/") -> FastAPI:
         routes = import_module(f"rounds_hub.{room}.routes")
         app.include_router(routes.router, prefix=below)
     _answer_errors(app)
-    uploads = frozenset({f"{prefix}api/imports", f"{prefix}import"})
+    stow = f"{prefix}dicomweb/studies"
+    uploads = frozenset({f"{prefix}api/imports", f"{prefix}import", stow, f"{stow}/"})
     most = house.settings.max_upload_bytes
     app.add_middleware(BodyLimit, uploads=uploads, upload_bytes=most)
     app.add_middleware(_Hardened)
@@ -156,7 +157,7 @@ def _problem(error: HubError) -> Response:
 def _wants_page(request: Request) -> bool:
     """Return whether a person's browser asked for a page, not for the API."""
     prefix = cast("str", request.app.state.prefix)
-    api = request.url.path.startswith(f"{prefix}api/")
+    api = request.url.path.startswith((f"{prefix}api/", f"{prefix}dicomweb/"))
     return not api and "text/html" in request.headers.get("accept", "")
 
 

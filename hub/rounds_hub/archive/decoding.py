@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SECONDS",
     "Pool",
+    "bulk",
     "draw",
     "frame",
     "labels",
@@ -59,7 +60,7 @@ SECONDS = 10.0
 """How long one job may take."""
 
 PROCESSES = 2
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 30.0
 START_SECONDS = 60.0
 BYTES_A_SECOND = 20 * 2**20
 """What a series is read with at the least: so a large one may take longer."""
@@ -303,6 +304,13 @@ def transcode(path: Path, syntax: str, target: Path) -> None:
 def metadata(path: Path) -> bytes:
     """Return what an instance says of itself, as a line of :mod:`jsonmodel`."""
     return _pool().fetch("metadata", path=str(path))[1]
+
+
+def bulk(path: Path, place: str, target: Path) -> None:
+    """Write the value at *place*, as the metadata name it, to *target*."""
+    seconds = SECONDS + path.stat().st_size / BYTES_A_SECOND
+    given: dict[str, Any] = {"path": str(path), "place": place, "target": str(target)}
+    _pool().ask("bulk", seconds=seconds, **given)
 
 
 def draw(path: Path, number: int, drawing: Drawing) -> bytes:

@@ -22,7 +22,7 @@ import pydicom.config
 from pydicom import dcmread
 
 from rounds_hub.archive import budget
-from rounds_hub.archive.jsonmodel import metadata
+from rounds_hub.archive.jsonmodel import metadata, write_bulk
 from rounds_hub.archive.layout import layout_of
 from rounds_hub.archive.rendering import Drawing, draw
 from rounds_hub.archive.transcoding import encode_frame, refuse_target, transcode
@@ -78,6 +78,12 @@ def _transcode(path: str, syntax: str, target: str) -> Answer:
 def _metadata(path: str) -> Answer:
     """Return what an instance says of itself, as JSON."""
     return None, metadata(Path(path))
+
+
+def _bulk(path: str, place: str, target: str) -> Answer:
+    """Write one large value to a file."""
+    write_bulk(Path(path), place, Path(target))
+    return None, b""
 
 
 def _draw(path: str, number: int, drawing: dict[str, Any]) -> Answer:
@@ -138,6 +144,7 @@ JOBS: dict[str, Callable[..., Answer]] = {
     "packed": _packed,
     "transcode": _transcode,
     "metadata": _metadata,
+    "bulk": _bulk,
     "draw": _draw,
     "thumbnail": _thumbnail,
     "volumes": _volumes,

@@ -13,6 +13,7 @@ from rounds_hub.archive import budget
 from rounds_hub.archive.layout import open_data_set
 from rounds_hub.archive.unpacking import read_header
 from rounds_hub.archive.walking import PIXEL_TAGS, Limits, walk
+from rounds_hub.errors import NotFoundError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from rounds_hub.archive.layout import Opened
 
-__all__ = ["BULK", "INLINE", "dataset_json", "metadata"]
+__all__ = ["BULK", "INLINE", "dataset_json", "metadata", "write_bulk"]
 
 BULK = "@bulk/"
 """What an address of bulk data begins with until it is known who asks, and where."""
@@ -30,6 +31,7 @@ INLINE = 1024
 """The most bytes of a binary value that stands in the metadata itself."""
 
 DEFER = 2**16
+PIECE = 2**20
 BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 WHOLE = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "IS"})
 REAL = frozenset({"FL", "FD", "DS"})
@@ -61,6 +63,41 @@ def metadata(path: Path) -> bytes:
             found[f"{CHARACTER_SET:08X}"]["Value"] = ["ISO_IR 192"]
         found[SYNTAXES] = {"vr": "UI", "Value": [opened.syntax]}
         return json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def write_bulk(path: Path, place: str, target: Path) -> None:
+    """Write the value at *place*, as :func:`metadata` names it, to *target*.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such value.
+    """
+    size = path.stat().st_size
+    budget.allow(2 * size + 2**28)
+    *items, last = place.split("/")
+    with open_data_set(path, Limits()) as opened, target.open("wb") as out:
+        dataset = read_header(opened, defer=DEFER)
+        try:
+            for name, number in zip(items[::2], items[1::2], strict=True):
+                dataset = dataset[int(name, 16)].value[int(number)]
+            raw: Any = dataset.get_item(int(last, 16))
+            value = _raw_value(raw, opened)
+        except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+            kind = "value"
+            raise NotFoundError(kind, place) from error
+        for start in range(0, len(value), PIECE):
+            out.write(value[start : start + PIECE])
+
+
+def _raw_value(raw: Any, opened: Opened) -> bytes:  # noqa: ANN401 (raw or not)
+    """Return the bytes of an element, from the file where they were left there."""
+    if isinstance(raw, RawDataElement) and raw.value is None:
+        return opened.data[raw.value_tell : raw.value_tell + raw.length]
+    if not isinstance(raw.value, bytes):
+        msg = "it is no value of bytes"
+        raise TypeError(msg)
+    return raw.value
 
 
 def _pixels(opened: Opened, limits: Limits) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rounds_hub.access.deps import HouseDep, PrincipalDep
 from rounds_hub.access.principal import Principal
 from rounds_hub.archive import imports, pictures, service
 from rounds_hub.archive.chunks import npy_of, part_of
+from rounds_hub.archive.exporting import export, is_harmless
 from rounds_hub.archive.uploads import Spool
 from rounds_hub.archive.views import (
     ImportView,
@@ -246,7 +247,7 @@ def _has(request: Request, tag: str) -> bool:
 def get_instance(
     request: Request, house: HouseDep, principal: PrincipalDep, uid: Uid
 ) -> Response:
-    """Return an instance as a Part 10 file, byte for byte as it is kept."""
+    """Return an instance as a Part 10 file: as it is kept, its preamble harmless."""
     found = service.open_instance(house, principal, uid)
     headers = {**CACHED, "ETag": f'"{found.sha256}"'}
     if _has(request, headers["ETag"]):
@@ -254,12 +255,11 @@ def get_instance(
     if not house.store.has(found.sha256, found.size):
         msg = "The bytes of this instance are missing; tell who runs the house."
         raise HubError(msg)
-    return FileResponse(
-        found.path,
-        media_type="application/dicom",
-        filename=f"{uid}.dcm",
-        headers=headers,
-    )
+    kind = "application/dicom"
+    if is_harmless(found.path):
+        name = f"{uid}.dcm"
+        return FileResponse(found.path, media_type=kind, filename=name, headers=headers)
+    return StreamingResponse(export(found.path), media_type=kind, headers=headers)
 
 
 @router.post("/api/imports", status_code=202, openapi_extra=UPLOAD)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-from pydicom import Dataset
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.pixels.encoders.base import get_encoder
@@ -24,13 +23,15 @@ from rounds_hub.archive import budget
 from rounds_hub.archive.layout import open_data_set
 from rounds_hub.archive.pixels import VIDEO
 from rounds_hub.archive.texts import Texts
-from rounds_hub.archive.unpacking import OFFSETS, open_image, read_header
+from rounds_hub.archive.unpacking import OFFSETS, copied, open_image, read_header
 from rounds_hub.archive.walking import Limits, walk_group
 from rounds_hub.errors import InvalidError, NotAcceptableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pydicom import Dataset
 
     from rounds_hub.archive.layout import Opened
     from rounds_hub.archive.unpacking import Frame, Image
@@ -177,7 +178,7 @@ def _looks(image: Image, first: Frame, syntax: str) -> _Looks:
 
 def _header(image: Image, looks: _Looks | None) -> Dataset:
     """Return the header as the new file has it."""
-    header = Dataset(image.header)
+    header = copied(image.header)
     for tag in OFFSETS:
         header.pop(tag, None)
     if looks is not None:

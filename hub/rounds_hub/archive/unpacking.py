@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from rounds_hub.archive.layout import Layout, Opened
 
-__all__ = ["Frame", "Image", "open_image", "packed_bits", "read_header"]
+__all__ = ["Frame", "Image", "copied", "open_image", "packed_bits", "read_header"]
 
 LARGE = 2**20
 """Values longer than this are left where they are, unless they are asked for."""
@@ -81,7 +81,7 @@ class Image:
         packed = self.packed(number)
         if self.layout.fragments is None and not self.layout.aligned:
             packed = self._shifted(packed, number)
-        small = Dataset(self.header)
+        small = copied(self.header)
         for tag in OFFSETS:
             small.pop(tag, None)
         groups = self.header.get("PerFrameFunctionalGroupsSequence") or ()
@@ -165,6 +165,15 @@ def read_header(opened: Opened, *, defer: int | None = None) -> Dataset:
         stop_when=lambda tag, _vr, _length: int(tag) in PIXEL_TAGS,
         defer_size=defer,
     )
+
+
+def copied(dataset: Dataset) -> Dataset:
+    """Return a data set with the same elements, which can be changed by itself.
+
+    pydicom's own copy shares its elements with what it was made of.
+    """
+    every: dict[Any, Any] = {tag: dataset.get_item(tag) for tag in dataset.keys()}  # noqa: SIM118
+    return Dataset(every)
 
 
 def packed_bits(bits: npt.NDArray[Any]) -> bytes:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["router"]
 
-router = APIRouter(route_class=DicomwebRoute)
+router = APIRouter(prefix="/dicomweb", route_class=DicomwebRoute)
 
 JSON: Final = "application/dicom+json"
 KINDS: Final = (JSON, "application/json")

@@ -1,0 +1,246 @@
+"""Bring instances into the archive while their body comes (PS3.18, 10.5)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass
+from itertools import chain
+from typing import IO, TYPE_CHECKING
+
+from rounds_hub.archive.checking import HEAD, examine_file, sniff
+from rounds_hub.archive.intake import Attribution, Outcome, Ready, Status, may_store
+from rounds_hub.archive.store import Staged, free_space, pieces_of
+from rounds_hub.archive.walking import Limits
+from rounds_hub.dicomweb.parts import DICOM
+from rounds_hub.errors import (
+    BusyError,
+    ForbiddenError,
+    HubError,
+    InvalidError,
+    NoSpaceError,
+    TooLargeError,
+)
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from rounds_hub.access.principal import Principal
+    from rounds_hub.house import House
+
+__all__ = ["Intake", "Reason", "Result", "may_bring"]
+
+MOST_WAITING = 64
+"""So many instances of one body wait for the disk; then the body waits, too."""
+
+COMMIT_SECONDS = 120.0
+LOOK_AT_SPACE = 2**20
+
+
+class Reason:
+    """Why an instance was not stored (PS3.18, table I.2-2; PS3.4, B.2.3)."""
+
+    PROCESSING = 0x0110
+    DUPLICATE = 0x0111
+    NOT_ALLOWED = 0x0124
+    NO_RESOURCES = 0xA700
+    NOT_UNDERSTOOD = 0xC000
+    OTHER_STUDY = 0xC409
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one part: *reason* is 0 where it is stored."""
+
+    reason: int = 0
+    why: str = ""
+    sop_class: str = ""
+    sop_uid: str = ""
+    series_uid: str = ""
+    study_uid: str = ""
+
+
+@dataclass(slots=True)
+class _Part:
+    """The part that comes just now."""
+
+    path: Path
+    file: IO[bytes]
+    digest: hashlib._Hash
+    size: int = 0
+    looked: int = 0
+    head: bytes = b""
+
+
+def may_bring(house: House, principal: Principal) -> Attribution:
+    """Return whose instances will be; refuse who may bring none.
+
+    Raises
+    ------
+    ForbiddenError
+        If the principal may not.
+    """
+    attribution = Attribution(principal, list(house.settings.import_audience))
+    with house.sessions.begin(write=False) as session:
+        may_store(session, attribution)
+    return attribution
+
+
+class Intake:
+    """Writes each part beside the archive, and hands it in when it is whole.
+
+    Parameters
+    ----------
+    house
+        The opened house.
+    attribution
+        Whose instances these are.
+    study
+        The only study whose instances are taken; empty: any.
+    """
+
+    def __init__(self, house: House, attribution: Attribution, study: str = "") -> None:
+        """Take nothing yet."""
+        self._house = house
+        self._attribution = attribution
+        self._study = study
+        self._part: _Part | None = None
+        self._refused: Result | None = None
+        self._waiting: deque[tuple[int, Ready, Future[Outcome]]] = deque()
+        self._results: list[Result] = []
+
+    def begin(self, kind: str) -> None:
+        """Begin a part of media type *kind*."""
+        self._refused = None
+        if kind not in {"", DICOM, "application/octet-stream"}:
+            why = f"It is of kind {kind[:60]!r}, not {DICOM}."
+            self._refused = Result(Reason.NOT_UNDERSTOOD, why)
+            return
+        path = self._house.store.scratch()
+        self._part = _Part(path, path.open("xb"), hashlib.sha256())
+
+    def write(self, piece: bytes) -> None:
+        """Take a piece of the part; what was refused is passed over."""
+        part = self._part
+        if part is None or self._refused is not None:
+            return
+        try:
+            self._check(part, piece)
+            part.digest.update(piece)
+            part.file.write(piece)
+            part.size += len(piece)
+        except (InvalidError, TooLargeError) as error:
+            self._refuse(Reason.NOT_UNDERSTOOD, error)
+        except (NoSpaceError, OSError) as error:
+            self._refuse(Reason.NO_RESOURCES, error)
+
+    def end(self) -> None:
+        """Hand in the part."""
+        part, self._part = self._part, None
+        if part is not None:
+            part.file.close()
+        if self._refused is not None or part is None:
+            self._results.append(self._refused or Result(Reason.NOT_UNDERSTOOD))
+            return
+        staged = Staged(part.path, part.digest.hexdigest(), part.size)
+        try:
+            self._hand_in(self._examined(staged))
+        except (InvalidError, TooLargeError) as error:
+            self._results.append(Result(Reason.NOT_UNDERSTOOD, str(error)))
+        except (NoSpaceError, BusyError) as error:
+            self._results.append(Result(Reason.NO_RESOURCES, str(error)))
+
+    def results(self) -> list[Result]:
+        """Wait until everything lasts; return what became of each part, in order."""
+        while self._waiting:
+            self._settle()
+        return self._results
+
+    def discard(self) -> None:
+        """Forget the part that is half there; a second time changes nothing."""
+        part, self._part = self._part, None
+        if part is not None:
+            part.file.close()
+            part.path.unlink(missing_ok=True)
+
+    def _check(self, part: _Part, piece: bytes) -> None:
+        """Refuse what is no DICOM, too large, or would fill the disk."""
+        limit = self._house.settings.max_instance_bytes
+        if len(part.head) < HEAD:
+            part.head += piece[:HEAD]
+            if len(part.head) >= HEAD:
+                sniff(part.head)
+        if part.size + len(piece) > limit:
+            msg = f"It has more than the {limit} bytes that are taken at most."
+            raise TooLargeError(msg)
+        if part.size >= part.looked:
+            part.looked = part.size + LOOK_AT_SPACE
+            free = free_space(part.path.parent) - LOOK_AT_SPACE
+            if free < self._house.settings.free_space_bytes:
+                msg = "The disk of the archive is full. Make room, then send it again."
+                raise NoSpaceError(msg)
+
+    def _refuse(self, reason: int, error: Exception) -> None:
+        """Remember why the part is not taken, and remove it."""
+        why = str(error) if isinstance(error, HubError) else "It cannot be written."
+        self._refused = Result(reason, why)
+        self.discard()
+
+    def _examined(self, staged: Staged) -> Ready:
+        """Return the part as an instance, with what a Part 10 file needs before it."""
+        limits = Limits(size=self._house.settings.max_instance_bytes)
+        store = self._house.store
+        try:
+            examined = examine_file(staged.path, limits)
+            if examined.prefix:
+                whole = chain([examined.prefix], pieces_of(staged.path))
+                bare, staged = staged, store.stage(whole, limits.size)
+                store.drop(bare)
+            return Ready("", staged, examined)
+        except BaseException:
+            store.drop(staged)
+            raise
+
+    def _hand_in(self, ready: Ready) -> None:
+        """Give an instance to the archive, if it is of the right study."""
+        found = ready.examined
+        if self._study and found.study_uid != self._study:
+            self._house.store.drop(ready.staged)
+            why = "It is of another study than the address names."
+            self._results.append(_result(ready, Reason.OTHER_STUDY, why))
+            return
+        future = self._house.committer.submit(ready, self._attribution)
+        self._waiting.append((len(self._results), ready, future))
+        self._results.append(Result())
+        while len(self._waiting) > MOST_WAITING:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Wait for the instance that was handed in first."""
+        index, ready, future = self._waiting.popleft()
+        try:
+            outcome = future.result(COMMIT_SECONDS)
+        except (NoSpaceError, BusyError, TimeoutError, OSError) as error:
+            why = str(error) if isinstance(error, HubError) else "It was not stored."
+            self._results[index] = _result(ready, Reason.NO_RESOURCES, why)
+        except ForbiddenError as error:
+            self._results[index] = _result(ready, Reason.NOT_ALLOWED, str(error))
+        else:
+            self._results[index] = _settled(ready, outcome)
+
+
+def _settled(ready: Ready, outcome: Outcome) -> Result:
+    """Return what the archive's answer means to the sender."""
+    if outcome.status in {Status.TAKEN, Status.SAME}:
+        return _result(ready)
+    aside = outcome.status is Status.ASIDE
+    reason = Reason.DUPLICATE if aside else Reason.PROCESSING
+    return _result(ready, reason, outcome.why)
+
+
+def _result(ready: Ready, reason: int = 0, why: str = "") -> Result:
+    """Return what became of an instance that is known by its UIDs."""
+    found = ready.examined
+    uids = (found.sop_class, found.sop_uid, found.series_uid, found.study_uid)
+    return Result(reason, why, *uids)
