@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sqlalchemy import func, select
 
-from rounds_hub.access import sight
 from rounds_hub.access.audience import ADMINS
 from rounds_hub.access.policy import (
     Action,
@@ -123,9 +122,7 @@ def delete(
         removal.by, removal.reason = principal.name, why
         session.add(removal)
         session.flush()
-        uids = [series.uid for series in every]
         _take(session, removal, every, only)
-        sight.touched(session, uids)
         return _as_record(removal)
 
 
@@ -323,9 +320,7 @@ def _bring_back(session: Session, removal: Removal) -> None:
             _keep_aside(session, row, removal.owner or removal.by)
     put_back(session, rows)
     session.expire_all()
-    series = sorted({row["uid"] for row in rows.get(Series.__tablename__, ())})
-    sight.touched(session, series)
-    for uid in series:
+    for uid in sorted({row["uid"] for row in rows.get(Series.__tablename__, ())}):
         _shrink(session, uid)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Table, delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from rounds_hub.access.sight import touched
 from rounds_hub.catalogue.models import Base, UtcDateTime
 
 if TYPE_CHECKING:
