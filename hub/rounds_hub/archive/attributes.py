@@ -120,7 +120,8 @@ PAIRS: Final[dict[str, str]] = {
 
 def tag_of(keyword: str) -> int:
     """Return the tag of *keyword*, which the dictionary (PS3.6) must have."""
-    tag = tag_for_keyword(keyword)
+    # Some retired attributes have no keyword: nothing would name them.
+    tag = tag_for_keyword(keyword) if keyword else None
     if tag is None:
         msg = f"PS3.6 has no attribute {keyword!r}."
         raise ValueError(msg)

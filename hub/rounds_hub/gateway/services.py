@@ -43,6 +43,7 @@ UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG)
 
 MODULES = (
     "rounds_hub.gateway.echoing",
+    "rounds_hub.gateway.finding",
     "rounds_hub.gateway.storing",
     "rounds_hub.gateway.retrieving",
     "rounds_hub.gateway.commitment",
