@@ -114,7 +114,27 @@ def test_the_archive_is_whole(data: Path) -> None:
     findings = json.loads(rounds(data, "doctor", "--deep", "--json").stdout)
     archive = next(each for each in findings if each["part"] == "archive")
     assert archive["good"]
-    assert archive["what"].startswith("80 instances, hashes compared")
+    assert archive["what"].startswith("80 objects, hashes compared")
+
+
+@pytest.mark.usefixtures("imported")
+def test_the_stores_tell_what_they_hold(data: Path) -> None:
+    said = json.loads(rounds(data, "archive", "status", "--json").stdout)
+    assert said["waiting"] == 0
+    assert [(one["name"], one["objects"]) for one in said["stores"]] == [("local", 80)]
+
+
+@pytest.mark.usefixtures("imported")
+def test_a_lost_object_is_named_by_the_doctor(data: Path) -> None:
+    lost = next((data / "archive" / "objects").glob("*/*"))
+    aside = lost.rename(data / lost.name)
+    try:
+        done = rounds(data, "doctor", "--json")
+    finally:
+        aside.rename(lost)
+    archive = next(one for one in json.loads(done.stdout) if one["part"] == "archive")
+    assert (done.returncode, archive["good"]) == (1, False)
+    assert [one["sha256"] for one in archive["details"]] == [lost.name]
 
 
 @pytest.mark.usefixtures("imported")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections import Counter
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,11 +16,14 @@ from rich.console import Console
 from rich.table import Table
 
 from rounds_hub import __version__
+from rounds_hub.archive.inspecting import Look, inspect
 from rounds_hub.cli.options import Config, Data, Json  # noqa: TC001 (Typer reads it)
+from rounds_hub.cli.progress import progress_bar
 from rounds_hub.deployment.lock import plain_words
 from rounds_hub.deployment.ports import is_free
 from rounds_hub.deployment.traits import load_deployment
 from rounds_hub.errors import HubError
+from rounds_hub.house import House
 from rounds_hub.settings import load_settings
 from rounds_hub.spawning.choose import choose_spawner
 
@@ -30,8 +34,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "command", "look_at_parts"]
 
-_GIB = 2**30
-_ENOUGH_SPACE = 2 * _GIB
+_MIB, _GIB = 2**20, 2**30
+_HOW_TO_REPAIR = (
+    "«rounds doctor --repair» copies from another store; else bring it in again with "
+    "«rounds import», or restore a copy of the data"
+)
 _PROGRAMS = {
     "dciodvfy": "dicom3tools",
     "chromium": "chromium",
@@ -44,7 +51,7 @@ _PACKAGES = ("jupyterhub", "jupyterlab", "ipyniivue", "papermill", "dbos", "pydi
 class Finding:
     """One part: whether it is there, what it is, and how to get it where it is not.
 
-    *needed* tells a part that the house cannot be without.
+    *needed* tells a part that the house cannot be without; *details* are for programs.
     """
 
     part: str
@@ -52,16 +59,39 @@ class Finding:
     what: str
     how: str = ""
     needed: bool = True
+    details: tuple[dict[str, object], ...] = ()
 
 
 Deep = Annotated[
     bool, typer.Option("--deep", help="Read every kept byte and compare its hash.")
 ]
+Repair = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        help="Copy what is missing or damaged from another store, and set extra "
+        "objects aside.",
+    ),
+]
+Rate = Annotated[
+    float,
+    typer.Option(min=0, metavar="MIB", help="MiB read in a second at most; 0: any."),
+]
 
 
-def command(
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How to look at the parts: the archive how closely, and where progress is told."""
+
+    look: Look = Look()  # noqa: RUF009 (it is frozen)
+    quiet: bool = True
+
+
+def command(  # noqa: PLR0913 (each option of a verb is an argument)
     *,
     deep: Deep = False,
+    repair: Repair = False,
+    rate: Rate = 0.0,
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
@@ -72,7 +102,8 @@ def command(
     """
     overrides = {"data_dir": str(data)} if data else {}
     settings = load_settings(str(config.absolute()) if config else None, **overrides)
-    findings = list(look_at_parts(settings, deep=deep))
+    look = Look(deep, repair, rate * _MIB)
+    findings = list(look_at_parts(settings, Ways(look, quiet=as_json)))
     if as_json:
         said = [asdict(finding) for finding in findings]
         sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
@@ -82,7 +113,7 @@ def command(
     raise typer.Exit(0 if good else 1)
 
 
-def look_at_parts(settings: Rounds, *, deep: bool = False) -> Iterator[Finding]:
+def look_at_parts(settings: Rounds, ways: Ways | None = None) -> Iterator[Finding]:
     """Look at every part of the house at *settings*, one after the other."""
     yield Finding("Rounds", good=True, what=f"{__version__} on Python {_python()}")
     for name in _PACKAGES:
@@ -93,7 +124,7 @@ def look_at_parts(settings: Rounds, *, deep: bool = False) -> Iterator[Finding]:
     yield _spawner(settings)
     yield _gpu()
     if settings.data.is_dir():
-        yield _archive(settings, deep=deep)
+        yield _archive(settings, ways or Ways())
     for program, package in _PROGRAMS.items():
         yield _program(program, package)
 
@@ -136,7 +167,7 @@ def _space(settings: Rounds) -> Finding:
     free = shutil.disk_usage(folder).free
     what = f"{free / _GIB:.1f} GiB free"
     how = "make room, or move the data folder to a larger disk"
-    return Finding("disk", free > _ENOUGH_SPACE, what, how)
+    return Finding("disk", free > settings.low_space_bytes, what, how)
 
 
 def _port(settings: Rounds) -> Finding:
@@ -168,19 +199,29 @@ def _gpu() -> Finding:
     return Finding("GPU", there, what, how, needed=False)
 
 
-def _archive(settings: Rounds, *, deep: bool) -> Finding:
+def _archive(settings: Rounds, ways: Ways) -> Finding:
     """Look whether everything that the catalogue knows is in the archive."""
-    from rounds_hub.cli.verify import verify_archive  # noqa: PLC0415 (only with a house)
-
     with plain_words(settings.data):
-        report = verify_archive(settings, deep=deep)
-    checked = "hashes compared" if deep else "sizes compared"
-    what = f"{report.known} instances, {checked}"
-    if report.wrong:
-        shown = ", ".join(report.wrong[:5])
-        what = f"{what}; {len(report.wrong)} missing or damaged: {shown}"
-    how = "bring them in again with «rounds import», or restore a copy of the data"
-    return Finding("archive", not report.wrong, what, how)
+        house = House.open(settings)
+        try:
+            title = "Reading the archive" if ways.look.deep else "Listing the archive"
+            with progress_bar(title, quiet=ways.quiet) as progress:
+                report = inspect(house, ways.look, progress)
+        finally:
+            house.close()
+    what = f"{report.known} objects, {'hashes' if ways.look.deep else 'sizes'} compared"
+    counts = Counter(one.kind for one in report.problems)
+    for kind, count in sorted(counts.items()):
+        said = [one.sha256[:12] for one in report.problems if one.kind == kind][:5]
+        what = f"{what}; {count} {kind}: {', '.join(said)}"
+    for name, why in report.silent.items():
+        what = f"{what}; store {name!r}: {why}"
+    repaired = sum(one.repaired for one in report.problems)
+    if repaired:
+        what = f"{what}; {repaired} repaired"
+    details = tuple(asdict(one) for one in report.problems)
+    good = not report.unrepaired and not report.silent
+    return Finding("archive", good, what, _HOW_TO_REPAIR, details=details)
 
 
 def _program(program: str, package: str) -> Finding:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from dbos import DBOS, DBOSConfig
 
+from rounds_hub.archive import chores, conformance_work
 from rounds_hub.archive.imports import run_import
 from rounds_hub.errors import HubError, SettingsError
 from rounds_hub.gateway import working as remote
@@ -83,7 +84,9 @@ class Worker:
         self._in_thread("outbox", self._consume)
         self._in_thread("reconcile", self._reconcile)
         self._in_thread("routes", self._route)
+        self._in_thread("conformance", self._look_at_instances)
         self._in_thread("fonts", self._warm_fonts)
+        self._in_thread("archive", self._look_after_archive)
         log.info("worker ready", pid=os.getpid())
 
     def stop(self) -> None:
@@ -162,6 +165,14 @@ class Worker:
     def _route(self) -> None:
         """Find complete series and what routes want of them, until the worker ends."""
         routing.loop(self.house, self.closing)
+
+    def _look_at_instances(self) -> None:
+        """Check instances against the standard, until the worker ends."""
+        conformance_work.loop(self.house, self.closing)
+
+    def _look_after_archive(self) -> None:
+        """Purge what is over and move what is old, until the worker ends."""
+        chores.loop(self.house, self.closing)
 
     def _warm_fonts(self) -> None:
         """Make Matplotlib's list of fonts once, so that no run has to."""
