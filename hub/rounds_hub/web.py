@@ -36,6 +36,7 @@ ROOMS = (
     "access",
     "archive",
     "dicomweb",
+    "gateway",
     "cases",
     "runs",
     "routing",

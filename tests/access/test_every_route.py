@@ -21,6 +21,7 @@ from rounds_hub.archive.models import Import
 from rounds_hub.archive.service import Offer, store
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.errors import NotSignedInError
+from rounds_hub.gateway.models import Node, Pull, RemovedNode, Sending
 from rounds_hub.routing.models import Firing, Route, RouteVersion
 from rounds_hub.runs.models import Run, RunRequest
 from rounds_hub.web import create_app
@@ -57,6 +58,8 @@ TABLE = {
     "GET api/studies": "iffyyy",
     "GET api/studies/{uid}": "ihhyyy",
     "GET api/series/{uid}": "ihhyyy",
+    "GET api/series/{uid}/conformance": "ihhyyy",
+    "GET api/instances/{uid}/conformance": "ihhyyy",
     "GET api/series/{uid}/volume.json": "ihhyyy",
     "GET api/series/{uid}/volume.npy": "ihhyyy",
     "GET api/series/{uid}/stacks/{stack}.zarr/{path:path}": "ihhyyy",
@@ -167,6 +170,44 @@ TABLE = {
     "DELETE dicomweb/studies/{study_uid}/series/{series_uid}": "ihhfyy",
     f"DELETE {INSTANCE}": "ihhfyy",
     "GET dicomweb/wado": "ihhyyy",
+    "GET api/nodes": "iffyyy",
+    "POST api/nodes": "iffffy",
+    "GET api/nodes/{name}": "iffffy",
+    "PUT api/nodes/{name}": "iffffy",
+    "DELETE api/nodes/{name}": "iffffy",
+    "POST api/nodes/{name}/restore": "iffffy",
+    "POST api/nodes/{name}/echo": "iffyyy",
+    "GET api/nodes/{name}/studies": "iffyyy",
+    "POST api/sendings": "iffyyy",
+    "GET api/sendings": "iffyyy",
+    "GET api/sendings/{sending_id}": "ihhhyy",
+    "POST api/sendings/{sending_id}/cancel": "ihhhyy",
+    "POST api/sendings/{sending_id}/retry": "ihhhyy",
+    "POST api/pulls": "iffyyy",
+    "GET api/pulls": "iffyyy",
+    "GET api/pulls/{pull_id}": "ihhhyy",
+    "POST api/pulls/{pull_id}/cancel": "ihhhyy",
+    "GET nodes": "iffyyy",
+    "GET nodes/new": "iffffy",
+    "POST nodes/new": "iffffy",
+    "GET nodes/{name}": "iffffy",
+    "POST nodes/{name}": "iffffy",
+    "POST nodes/{name}/delete": "iffffy",
+    "POST nodes/{name}/restore": "iffffy",
+    "POST nodes/{name}/test": "iffyyy",
+    "GET transfers": "iffyyy",
+    "GET transfers/live": "iffyyy",
+    "POST studies/{uid}/send": "ihhyyy",
+    "GET sendings/{sending_id}": "ihhhyy",
+    "GET sendings/{sending_id}/live": "ihhhyy",
+    "POST sendings/{sending_id}/cancel": "ihhhyy",
+    "POST sendings/{sending_id}/retry": "ihhhyy",
+    "GET remote": "iffyyy",
+    "POST remote": "iffyyy",
+    "POST remote/pull": "iffyyy",
+    "GET pulls/{pull_id}": "ihhhyy",
+    "GET pulls/{pull_id}/live": "ihhhyy",
+    "POST pulls/{pull_id}/cancel": "ihhhyy",
     "GET about": "yyyyyy",
     "POST preferences": "yyyyyy",
 }
@@ -193,6 +234,7 @@ def scene_of(house: House) -> dict[str, str]:
         session.add(_run(found.SeriesInstanceUID))
         session.add(Import(id="i1", owner="tess", state="done"))
         session.add_all(_route(found.SeriesInstanceUID))
+        session.add_all(_transfers(found.StudyInstanceUID))
     assert outcome.status == "taken"
     folder = house.settings.data / "runs" / RUN_ID[:2] / RUN_ID / "1"
     folder.mkdir(parents=True)
@@ -250,6 +292,17 @@ def _route(series_uid: str) -> list[Route | RouteVersion | Firing]:
     ]
 
 
+def _transfers(study_uid: str) -> list[Node | RemovedNode | Sending | Pull]:
+    record = {"name": "figure", "ae_title": "GONE"}
+    mine = {"owner": "tess", "node": "figure", "state": "failed", "finished_at": None}
+    return [
+        Node(name="figure", ae_title="NODE", host="127.0.0.1", port=1),
+        RemovedNode(name="figure", record=record, removed_by="ann"),
+        Sending(id="s1", request=None, next_at=None, **mine),
+        Pull(id="p1", study_uid=study_uid, **mine),
+    ]
+
+
 def answer_letter(answer: httpx.Response) -> str:
     """Return what an answer means, as one letter."""
     if answer.status_code == 302 and "/hub/login" in answer.headers["location"]:
@@ -285,6 +338,8 @@ VALUES = {
     "number": "0",
     "numbers": "1",
     "import_id": "i1",
+    "sending_id": "s1",
+    "pull_id": "p1",
     "run_id": RUN_ID,
     "template": "brain_tissue",
     "action": "withdraw",
@@ -309,6 +364,21 @@ BODIES: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
             "seriesUID": s["series_uid"],
             "objectUID": s["sop_uid"],
         }
+    },
+    "POST api/nodes": lambda _: {"json": {"name": "ct-2", "ae_title": "CT2"}},
+    "PUT api/nodes/{name}": lambda _: {"json": {"revision": 1}},
+    "POST api/sendings": lambda s: {
+        "json": {"node": "figure", "uids": [s["series_uid"]]}
+    },
+    "POST api/pulls": lambda s: {
+        "json": {"node": "figure", "study_uid": s["study_uid"]}
+    },
+    "POST studies/{uid}/send": lambda s: {
+        "data": {"node": "figure", "series": s["series_uid"]}
+    },
+    "POST remote": lambda _: {"data": {"node": "figure", "patient_id": "1"}},
+    "POST remote/pull": lambda s: {
+        "data": {"node": "figure", "study_uid": s["study_uid"]}
     },
     "POST api/imports": lambda _: FILE,
     "POST import": lambda _: FILE,

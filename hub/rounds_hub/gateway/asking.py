@@ -17,7 +17,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined] # made at run t
 from rounds_hub.access.policy import Action, Resource, require
 from rounds_hub.archive.texts import clean
 from rounds_hub.errors import InvalidError
-from rounds_hub.gateway.reaching import Call, UnreachedError, reach
+from rounds_hub.gateway.reaching import Call, UnreachedError, echo, reach
 from rounds_hub.gateway.registry import require_node
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rounds_hub.gateway.nodes import NodeRecord
     from rounds_hub.house import House
 
-__all__ = ["Answers", "Level", "Question", "ask", "ask_studies"]
+__all__ = ["Answers", "Level", "Question", "ask", "ask_studies", "try_node"]
 
 Level: TypeAlias = Literal["STUDY", "SERIES", "IMAGE"]
 
@@ -184,6 +184,26 @@ def ask_studies(
         require(session, principal, Action.NODE_QUERY, Resource("node", name[:LONGEST]))
         node = require_node(session, name)
     return ask(house, node, "STUDY", question.keys())
+
+
+def try_node(house: House, principal: Principal, name: str) -> float:
+    """Return in how many seconds the node *name* answered a C-ECHO.
+
+    Raises
+    ------
+    ForbiddenError
+        If the principal is no staff.
+    NotFoundError
+        If there is no such node.
+    ConflictError
+        If the node is switched off, or its record names no host.
+    UnreachedError
+        If it does not answer, and why.
+    """
+    with house.sessions.begin(write=False) as session:
+        require(session, principal, Action.NODE_QUERY, Resource("node", name[:LONGEST]))
+        node = require_node(session, name)
+    return echo(house, node)
 
 
 def ask(

@@ -24,6 +24,7 @@ MOST_ASSOCIATIONS = 64
 MOST_AUDIENCES = 50
 LARGEST_PORT = 65535
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+_TAKEN = {"new"}  # the page that makes one
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _LONGEST_HOST = 253
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -86,7 +87,7 @@ def checked_title(value: object) -> str:
 def _name(value: object) -> str:
     """Return the name by which the house calls a node."""
     name = str(value).strip()
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name in _TAKEN:
         msg = (
             "A name has 1 to 32 small letters, digits and hyphens, such as 'ct-1', "
             f"got {name[:40]!r}."

@@ -30,6 +30,7 @@ __all__ = [
     "delete_node",
     "get_node",
     "list_nodes",
+    "may_change",
     "require_node",
     "restore_node",
 ]
@@ -66,6 +67,18 @@ def get_node(house: House, principal: Principal, name: str) -> NodeRecord:
     with house.sessions.begin(write=False) as session:
         _may_change(session, principal, name)
         return require_node(session, name)
+
+
+def may_change(house: House, principal: Principal) -> None:
+    """Refuse somebody who may not change nodes, before a form is shown.
+
+    Raises
+    ------
+    ForbiddenError
+        If the principal is no administrator.
+    """
+    with house.sessions.begin(write=False) as session:
+        _may_change(session, principal, "")
 
 
 def require_node(session: Session, name: str) -> NodeRecord:

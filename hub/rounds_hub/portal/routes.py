@@ -14,11 +14,13 @@ from rounds_hub.portal import (
     caseform,
     home,
     importpages,
+    nodes,
     preferences,
     runform,
     runpages,
     search,
     studies,
+    transfers,
 )
 
 __all__ = ["router"]
@@ -52,6 +54,8 @@ for part in (
     runpages,
     studies,
     importpages,
+    nodes,
+    transfers,
     about,
     preferences,
 ):

@@ -12,6 +12,7 @@ from rounds_hub.archive.overlays import source_of
 from rounds_hub.archive.volumes import open_stacks
 from rounds_hub.cases import service as cases
 from rounds_hub.portal.case import offered
+from rounds_hub.portal.transfers import destinations
 from rounds_hub.portal.viewing import geometry, viewable, viewed
 from rounds_hub.portal.visits import VisitDep
 from rounds_hub.viewer.links import viewer_path
@@ -44,6 +45,7 @@ def show(visit: VisitDep, uid: str) -> HTMLResponse:
         viewer_path=viewer_path([*pictures, *study.series]) if pictures else "",
         viewer_series=viewed(pictures, visit.language),
         offers=offered(visit, [series.uid for series in pictures]),
+        destinations=destinations(visit),
     )
 
 
