@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,29 +17,28 @@ from pynetdicom import AE
 from pynetdicom.sop_class import (  # type: ignore[attr-defined] # made at run time
     Verification,
 )
+from tests.gateway.speaking import dcmtk, free_port, know, listens, wait_until
 
 from rounds_hub.errors import BusyError, SettingsError
 from rounds_hub.gateway.listener import Listener
-from rounds_hub.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from pynetdicom.association import Association
+
+    from rounds_hub.house import House
 
 ROOT = Path(__file__).parents[2]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
-def listener() -> Iterator[Listener]:
-    """Listen on a free port."""
-    with Listener(load_settings(gateway_port=0)) as opened:
+def listener(house: House) -> Iterator[Listener]:
+    """Listen on a free port to some nodes."""
+    house.settings.gateway_port = 0
+    know(house, "ECHOSCU")
+    know(house, "TESTER", may_store=False)
+    with Listener(house) as opened:
         yield opened
 
 
@@ -70,8 +67,17 @@ def test_another_title_is_turned_away(listener: Listener) -> None:
     assert association.is_rejected
 
 
-def test_nothing_else_is_taken(listener: Listener) -> None:
+def test_who_may_only_ask_is_not_let_in_to_store(listener: Listener) -> None:
     assert not associated(listener.port, CTImageStorage).is_established
+
+
+def test_a_stranger_is_turned_away(listener: Listener) -> None:
+    said = dcmtk("echoscu", "-aet", "NOBODY", "-aec", "ROUNDS", *at(listener)).stdout
+    assert "Calling AE Title Not Recognized" in said
+
+
+def at(listener: Listener) -> list[str]:
+    return ["127.0.0.1", str(listener.port)]
 
 
 @pytest.mark.parametrize(
@@ -86,36 +92,23 @@ def test_dcmtk_agrees(called: str, code: int, listener: Listener) -> None:
     assert subprocess.run(command, check=False, timeout=20).returncode == code
 
 
-def test_callers_who_say_nothing_do_not_shut_others_out(listener: Listener) -> None:
-    silent = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(12)]
-    end = time.monotonic() + 20
-    while not echoes(listener.port) and time.monotonic() < end:
-        time.sleep(0.5)
-    assert time.monotonic() < end
-    for caller in silent:
-        caller.close()
-
-
-def test_garbage_does_not_end_it(listener: Listener) -> None:
-    with socket.create_connection(("127.0.0.1", listener.port)) as caller:
-        caller.sendall(os.urandom(4096))
-    assert echoes(listener.port)
-
-
-def test_a_port_that_is_taken_is_said(listener: Listener) -> None:
+def test_a_port_that_is_taken_is_said(house: House, listener: Listener) -> None:
+    house.settings.gateway_port = listener.port
     with pytest.raises(BusyError, match=f"port {listener.port} is taken"):
-        Listener(load_settings(gateway_port=listener.port))
+        Listener(house)
 
 
 @pytest.mark.parametrize("title", ["", "A" * 17, "ÄRZTE", "A\\B", "A\nB"])
-def test_a_title_that_cannot_be_is_refused(title: str) -> None:
+def test_a_title_that_cannot_be_is_refused(house: House, title: str) -> None:
+    house.settings.ae_title = title
     with pytest.raises(SettingsError, match="1 to 16 letters"):
-        Listener(load_settings(gateway_port=0, ae_title=title))
+        Listener(house)
 
 
-def test_an_address_that_is_not_ours_is_refused() -> None:
+def test_an_address_that_is_not_ours_is_refused(house: House) -> None:
+    house.settings.gateway_host, house.settings.gateway_port = "192.0.2.1", 0
     with pytest.raises(SettingsError, match=r"gateway_host"):
-        Listener(load_settings(gateway_port=0, gateway_host="192.0.2.1"))
+        Listener(house)
 
 
 PARENT = """
@@ -131,9 +124,11 @@ def parent(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]
     """Start a process that starts the listener; return it, its child and the port."""
     port = free_port()
     config = tmp_path / "config.py"
-    config.write_text(f"c.Rounds.gateway_port = {port}\n")
+    node = {"name": "tester", "ae_title": "TESTER"}
+    config.write_text(f"c.Rounds.gateway_port = {port}\nc.Rounds.nodes = [{node!r}]\n")
     environment = os.environ | {
         "ROUNDS_CONFIG": str(config),
+        "ROUNDS_DATA": str(tmp_path / "data"),
         "PYTHONPATH": str(ROOT / "hub"),
     }
     started = subprocess.Popen(
@@ -143,23 +138,11 @@ def parent(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]
     )
     assert started.stdout is not None
     child = int(started.stdout.readline())
-    wait_until(lambda: not gone(port))
+    wait_until(lambda: listens(port))
     yield started, child, port
     started.kill()
     started.wait()
     started.stdout.close()
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.2)
-
-
-def gone(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_it_answers_until_its_parent_is_killed(
@@ -168,7 +151,7 @@ def test_it_answers_until_its_parent_is_killed(
     started, _, port = parent
     assert echoes(port)
     started.kill()
-    wait_until(lambda: gone(port))
+    wait_until(lambda: not listens(port))
 
 
 def test_it_ends_cleanly_when_told(
@@ -176,4 +159,4 @@ def test_it_ends_cleanly_when_told(
 ) -> None:
     _, child, port = parent
     os.kill(child, signal.SIGTERM)
-    wait_until(lambda: gone(port))
+    wait_until(lambda: not listens(port))

@@ -36,6 +36,7 @@ __all__ = ["Association", "Instance", "Peer"]
 LARGEST_IDENTIFIER = 2**20
 MOST_PENDING = 8
 MOST_CANCELLED = 64
+MOST_SERIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class Association:
         self._cancelled: set[int] = set()
         self._message_id = 0
         self.counts = {"messages": 0, "kept": 0, "refused": 0}
+        self.series: set[str] = set()
+        """The series to which it brought something, as far as they are counted."""
 
     @property
     def node(self) -> NodeRecord:
@@ -233,9 +236,11 @@ class Association:
         }
         return int(self.invoke(context, command | elements, instance)["Status"])
 
-    def stored(self, *, kept: bool) -> None:
-        """Count an instance that was kept, or refused, for the log."""
-        self.counts["kept" if kept else "refused"] += 1
+    def stored(self, series_uid: str) -> None:
+        """Count an instance that was kept in a series, or refused if that is empty."""
+        self.counts["kept" if series_uid else "refused"] += 1
+        if series_uid and len(self.series) < MOST_SERIES:
+            self.series.add(series_uid)
 
     def finish(self, request: Request) -> None:
         """Put *request* behind us: what is left of its data set, and its cancel."""

@@ -26,6 +26,7 @@ from rounds_hub.gateway.services import find
 from rounds_hub.gateway.storing import status_of
 from rounds_hub.gateway.tls import fingerprint
 from rounds_hub.gateway.wire import GoneError
+from rounds_hub.routing.noting import association_ended
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,6 +98,7 @@ class Reception:
             seat.wire.close(farewell)
             if association is not None:
                 _say(association, ended, time.monotonic() - began)
+                self._note(association)
 
     def _accepted(self, seat: Seat, arrival: Arrival) -> Association | None:
         """Return the association if *arrival* may have one, None if it was refused."""
@@ -136,6 +138,12 @@ class Reception:
             service = self._service_of(request)
             _answer(service, association, request)
             association.finish(request)
+
+    def _note(self, association: Association) -> None:
+        """Note which series nobody is sending to any more, so that they are routed."""
+        if association.series:
+            with self._house.sessions.begin() as session:
+                association_ended(session, association.series)
 
     def _service_of(self, request: Request) -> Service:
         """Return the service of the context on which *request* came."""
