@@ -1,4 +1,4 @@
-"""Studies, series and instances as the archive holds them, and imports."""
+"""Studies, series and instances as the archive holds them, imports, and reports."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from rounds_hub.catalogue.models import Base, utc_now
 
 __all__ = [
     "Aside",
+    "Conformance",
+    "ConformanceFinding",
     "Import",
     "Instance",
     "ObjectPlace",
@@ -216,3 +218,34 @@ class ObjectPlace(Base):
     store: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[str] = mapped_column(default="kept")
     at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Conformance(Base):
+    """What was found wrong with the instance *instance_uid*; see ``conformance``.
+
+    *findings* are keys of :class:`ConformanceFinding`; *problem* says why it could not
+    be looked at. It goes with its instance.
+    """
+
+    __tablename__ = "conformance"
+
+    instance_uid: Mapped[str] = mapped_column(
+        ForeignKey("instance.uid"), primary_key=True
+    )
+    series_uid: Mapped[str] = mapped_column(index=True)
+    tools: Mapped[list[str]] = mapped_column(default=list)
+    findings: Mapped[list[str]] = mapped_column(default=list)
+    problem: Mapped[str] = mapped_column(default="")
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ConformanceFinding(Base):
+    """Something that is wrong in some instance; it has no value of it."""
+
+    __tablename__ = "conformance_finding"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    level: Mapped[str]
+    tool: Mapped[str]
+    kind: Mapped[str]
+    text: Mapped[str]

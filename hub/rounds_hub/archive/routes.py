@@ -18,11 +18,13 @@ from rounds_hub.access.deps import HouseDep, PrincipalDep
 from rounds_hub.access.principal import Principal
 from rounds_hub.archive import imports, pictures, service
 from rounds_hub.archive.chunks import npy_of, part_of
+from rounds_hub.archive.conformance import instance_report, series_report
 from rounds_hub.archive.exporting import export, is_harmless
 from rounds_hub.archive.uploads import Spool
 from rounds_hub.archive.views import (
     ImportView,
     InstanceView,
+    ReportView,
     SeriesDetails,
     SeriesView,
     StudyPageView,
@@ -99,6 +101,20 @@ def get_series(house: HouseDep, principal: PrincipalDep, uid: Uid) -> SeriesDeta
     every = service.instances_of(house, principal, uid)
     instances = [InstanceView.model_validate(one) for one in every]
     return SeriesDetails(**series.model_dump(), instances=instances)
+
+
+@router.get("/api/series/{uid}/conformance")
+def get_series_report(house: HouseDep, principal: PrincipalDep, uid: Uid) -> ReportView:
+    """Return what is not as the standard wants it in the instances of a series."""
+    return ReportView.model_validate(series_report(house, principal, uid))
+
+
+@router.get("/api/instances/{uid}/conformance")
+def get_instance_report(
+    house: HouseDep, principal: PrincipalDep, uid: Uid
+) -> ReportView:
+    """Return what is not as the standard wants it in one instance."""
+    return ReportView.model_validate(instance_report(house, principal, uid))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "FoundView",
     "ImportView",
     "InstanceView",
     "ProblemView",
+    "ReportView",
     "SeriesDetails",
     "SeriesView",
     "StudyPageView",
@@ -136,3 +138,30 @@ class ImportView(_View):
     study_uids: list[str]
     created_at: datetime
     finished_at: datetime | None
+
+
+class FoundView(_View):
+    """Something that is not as the standard wants it, and in how many instances.
+
+    *kind* is ``missing``, ``empty``, ``condition``, ``extended``, ``retired``,
+    ``encoding``, ``term``, ``value`` or ``other``; *example* is one of the instances.
+    """
+
+    level: str
+    tool: str
+    kind: str
+    text: str
+    instances: int
+    example: str
+
+
+class ReportView(_View):
+    """What was found in the instances, *checked* of which were looked at so far."""
+
+    instances: int
+    checked: int
+    unreadable: int
+    errors: int
+    warnings: int
+    tools: list[str]
+    findings: list[FoundView]

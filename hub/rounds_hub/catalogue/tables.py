@@ -5,6 +5,8 @@ from __future__ import annotations
 from rounds_hub.access.models import AuditEntry, Sight
 from rounds_hub.archive.models import (
     Aside,
+    Conformance,
+    ConformanceFinding,
     Import,
     Instance,
     ObjectPlace,
@@ -30,6 +32,8 @@ __all__ = [
     "AuditEntry",
     "Case",
     "CaseSeries",
+    "Conformance",
+    "ConformanceFinding",
     "Firing",
     "Import",
     "Instance",

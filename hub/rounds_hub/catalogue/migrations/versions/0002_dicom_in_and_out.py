@@ -16,6 +16,7 @@ def upgrade() -> None:
     _routing()
     _removals()
     _searching()
+    _conformance()
 
 
 def _nodes() -> None:
@@ -284,3 +285,31 @@ def _searching() -> None:
         sa.PrimaryKeyConstraint("name", "audience", name=op.f("pk_sight")),
     )
     op.create_index("ix_sight_audience", "sight", ["audience", "name"])
+
+
+def _conformance() -> None:
+    op.create_table(
+        "conformance",
+        sa.Column("instance_uid", sa.String(), nullable=False),
+        sa.Column("series_uid", sa.String(), nullable=False),
+        sa.Column("tools", sa.JSON(), nullable=False),
+        sa.Column("findings", sa.JSON(), nullable=False),
+        sa.Column("problem", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["instance_uid"],
+            ["instance.uid"],
+            name=op.f("fk_conformance_instance_uid_instance"),
+        ),
+        sa.PrimaryKeyConstraint("instance_uid", name=op.f("pk_conformance")),
+    )
+    op.create_index(op.f("ix_conformance_series_uid"), "conformance", ["series_uid"])
+    op.create_table(
+        "conformance_finding",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("level", sa.String(), nullable=False),
+        sa.Column("tool", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_conformance_finding")),
+    )
