@@ -109,7 +109,8 @@ def test_a_hidden_series_cannot_be_asked_for_by_its_uid(library: Library) -> Non
 
 def test_counts_and_lists_are_of_what_one_may_see(library: Library) -> None:
     counted = ("NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances")
-    answer = ask(library, "STUDY", **dict.fromkeys([*counted, "ModalitiesInStudy"], ""))
+    wanted = dict.fromkeys([*counted, "ModalitiesInStudy"], "")
+    answer = ask(library, "STUDY", DOCTOR, **wanted)
     seen = library.seen_by(DOCTOR)
     for match in answer.matches:
         own = [
@@ -131,9 +132,8 @@ def test_a_study_whose_only_ct_is_hidden_has_no_ct(library: Library) -> None:
 
 
 def test_patients_are_counted_over_what_one_may_see(library: Library) -> None:
-    answer = ask(
-        library, "PATIENT", PatientID="P-1", NumberOfPatientRelatedInstances=""
-    )
+    counted = {"NumberOfPatientRelatedInstances": "", "PatientID": "P-1"}
+    answer = ask(library, "PATIENT", DOCTOR, **counted)
     own = [one for one in library.seen_by(DOCTOR) if one["PatientID"] == "P-1"]
     assert len(answer.matches) == bool(own)
     assert answer.matches[0]["NumberOfPatientRelatedInstances"] == (f"{len(own)}",)
