@@ -52,7 +52,8 @@
       const sets = servicesManager.services.displaySetService;
       sets.subscribe(sets.EVENTS.DISPLAY_SETS_ADDED, ({ displaySetsAdded }) => {
         for (const set of displaySetsAdded) {
-          if (set.Modality === "SR" && !draws(set.instance?.ContentSequence)) {
+          const measures = set.isImagingMeasurementReport && draws(set.instance?.ContentSequence);
+          if (set.Modality === "SR" && !measures) {
             set.isImagingMeasurementReport = false;
             set.instances = [readable(set.instance)];
           }
@@ -84,7 +85,21 @@
   };
   document.addEventListener("click", goBack, { capture: true });
 
-  window.config.extensions = [reportsAsText, quietFilter];
+  // A volume begins in its middle, as our own pages do, unless an image is named.
+  const middleFirst = {
+    id: "rounds.middle",
+    preRegistration({ servicesManager }) {
+      const known = servicesManager.services.hangingProtocolService;
+      const place = known.customAttributeRetrievalCallbacks.sopInstanceLocation;
+      const named = place.callback;
+      place.callback = function (sets, ...more) {
+        const wholeVolume = sets?.[0]?.isReconstructable || sets?.[0]?.Modality === "SEG";
+        return named.call(this, sets, ...more) ?? (wholeVolume ? { preset: "middle" } : undefined);
+      };
+    },
+  };
+
+  window.config.extensions = [reportsAsText, quietFilter, middleFirst];
   window.config.whiteLabeling = { createLogoComponentFn: logo };
   window.config.httpErrorHandler = (error) => {
     // The sign-in ended: the page asks for it again.
