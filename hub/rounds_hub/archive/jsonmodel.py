@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from pydicom.dataelem import RawDataElement
+from pydicom.multival import MultiValue
 
 from rounds_hub.archive import budget
 from rounds_hub.archive.layout import open_data_set
@@ -145,9 +146,8 @@ def _value(element: DataElement, place: str) -> dict[str, Any]:
         return {"Value": [dataset_json(one, f"{place}/{at}/") for at, one in items]}
     if element.VR in BINARY:
         return _binary(element.value, place)
-    listed = element.value
-    if isinstance(listed, (str, bytes)) or not hasattr(listed, "__iter__"):
-        listed = [listed]
+    value = element.value
+    listed = value if isinstance(value, (MultiValue, list)) else [value]
     if element.VR == "PN":
         return {"Value": [_name(one) for one in listed]}
     if element.VR == "AT":

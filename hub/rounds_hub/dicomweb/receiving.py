@@ -177,7 +177,7 @@ class Intake:
         if part.size >= part.looked:
             part.looked = part.size + LOOK_AT_SPACE
             free = free_space(part.path.parent) - LOOK_AT_SPACE
-            if free < self._house.settings.free_space_bytes:
+            if free < self._house.store.free_space_bytes:
                 msg = "The disk of the archive is full. Make room, then send it again."
                 raise NoSpaceError(msg)
 
