@@ -21,6 +21,7 @@ from dbos import DBOS, DBOSConfig
 
 from rounds_hub.archive import chores, conformance_work
 from rounds_hub.archive.imports import run_import
+from rounds_hub.archive.rereading import read_again
 from rounds_hub.errors import HubError, SettingsError
 from rounds_hub.gateway import working as remote
 from rounds_hub.house import House
@@ -86,6 +87,7 @@ class Worker:
         self._in_thread("routes", self._route)
         self._in_thread("conformance", self._look_at_instances)
         self._in_thread("fonts", self._warm_fonts)
+        self._in_thread("headers", self._read_again)
         self._in_thread("archive", self._look_after_archive)
         log.info("worker ready", pid=os.getpid())
 
@@ -173,6 +175,10 @@ class Worker:
     def _look_after_archive(self) -> None:
         """Purge what is over and move what is old, until the worker ends."""
         chores.loop(self.house, self.closing)
+
+    def _read_again(self) -> None:
+        """Read headers again that an older version did not keep all of."""
+        read_again(self.house, self.closing)
 
     def _warm_fonts(self) -> None:
         """Make Matplotlib's list of fonts once, so that no run has to."""
