@@ -14,6 +14,7 @@ from rounds_hub.work.client import WorkClient
 
 if TYPE_CHECKING:
     from rounds_hub.archive.committing import Committer
+    from rounds_hub.archive.quotas import Quotas
     from rounds_hub.archive.store import Store
     from rounds_hub.settings import Rounds
     from rounds_search.backends.base import Backend
@@ -51,6 +52,13 @@ class House:
         backend = open_backend(self.settings.search_location)
         backend.ensure()
         return backend
+
+    @cached_property
+    def quotas(self) -> Quotas:
+        """How much may still be brought, and by whom."""
+        from rounds_hub.archive.quotas import Quotas  # noqa: PLC0415 (a circle)
+
+        return Quotas(self)
 
     @cached_property
     def work(self) -> WorkClient:

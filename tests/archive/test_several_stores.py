@@ -8,9 +8,9 @@ import pytest
 from tests.archive.store_contract import StoreContract
 
 from rounds_hub.archive.rules import rules_of
-from rounds_hub.archive.store import LocalStore
+from rounds_hub.archive.store import LocalStore, StoreAwayError
 from rounds_hub.archive.stores import Stores, open_stores, parts_of
-from rounds_hub.errors import BusyError, NotFoundError, SettingsError
+from rounds_hub.errors import NotFoundError, SettingsError
 from rounds_hub.settings import load_settings
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ class StoreThatDoesNotAnswer(LocalStore):
     """A store whose server is away."""
 
     def has(self, sha256: str, size: int | None = None) -> bool:
-        raise BusyError(sha256 + str(size))
+        raise StoreAwayError(sha256 + str(size))
 
     def path(self, sha256: str) -> Path:
-        raise BusyError(sha256)
+        raise StoreAwayError(sha256)
 
 
 def test_new_things_are_in_each_store_for_new_ones(store: Stores) -> None:
@@ -63,9 +63,9 @@ def test_a_silent_store_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     store = Stores({"near": LocalStore(tmp_path / "near", 0), "away": away}, ["near"])
     kept = store.put(b"lung")
     assert store.has(kept.sha256)
-    with pytest.raises(BusyError):
+    with pytest.raises(StoreAwayError):
         store.has("0" * 64)
-    with pytest.raises(BusyError):
+    with pytest.raises(StoreAwayError):
         store.path("0" * 64)
 
 

@@ -26,6 +26,7 @@ from rounds_hub.archive.intake import (
     may_store,
     record_all,
 )
+from rounds_hub.archive.store import StoreAwayError
 from rounds_hub.archive.walking import Limits
 from rounds_hub.errors import BusyError
 
@@ -155,8 +156,9 @@ class Committer:
         try:
             outcomes = self._written(group)
         except Exception as error:  # noqa: BLE001 (each hears of it by its future)
-            if len(group) == 1:
-                group[0].future.set_exception(error)
+            if len(group) == 1 or isinstance(error, StoreAwayError):
+                for one in group:
+                    one.future.set_exception(error)
                 return
             log.warning(
                 "group commit failed", size=len(group), why=type(error).__name__
@@ -183,7 +185,8 @@ class Committer:
 
     def _keep(self, batches: Sequence[tuple[Attribution, Sequence[Ready]]]) -> None:
         """Make the bytes of those last who may bring any."""
-        for attribution, _ in batches:
+        for attribution, some in batches:
+            self._house.quotas.require_room(attribution.principal.name, some)
             if attribution.run_id or not decide(
                 attribution.principal, Action.IMPORT_CREATE
             ):

@@ -20,7 +20,7 @@ from rounds_hub.archive.models import (
     Removal,
     RemovedObject,
 )
-from rounds_hub.archive.store import has_its_hash
+from rounds_hub.archive.store import copy_into, has_its_hash
 from rounds_hub.archive.stores import Stores, parts_of
 from rounds_hub.errors import HubError, NotFoundError
 
@@ -186,14 +186,7 @@ class _Inspector:
         if not good:
             came = [n for n, part in self.stores.items() if part.bring_back(sha256)]
             return any(self.stores[one].verify(sha256) for one in came)
-        target = self.stores[name]
-        staged = target.stage(self.stores[good[0]].read(sha256))
-        if staged.sha256 != sha256:
-            target.drop(staged)
-            return False
-        target.remove(sha256)
-        target.keep([staged])
-        return True
+        return copy_into(self.stores[name], self.stores[good[0]], sha256)
 
     def _extra(self, name: str, found: Lying) -> None:
         """Note an object that no row needs, and set it aside where that is asked."""

@@ -20,8 +20,15 @@ from obstore.store import S3Store
 
 from rounds_hub.archive.fetched import DamagedError, Fetched
 from rounds_hub.archive.staging import Staged, Staging, pieces_of
-from rounds_hub.archive.store import Kept, Lying, checked_hash, has_its_hash
-from rounds_hub.errors import BusyError, NotFoundError, SettingsError
+from rounds_hub.archive.store import (
+    Kept,
+    Lying,
+    StoreAwayError,
+    checked_hash,
+    has_its_hash,
+    put_into,
+)
+from rounds_hub.errors import NotFoundError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -135,7 +142,7 @@ class ObjectStore:
 
         Errors are those of :meth:`stage` and :meth:`keep`.
         """
-        return self.keep([self.stage(source, limit)])[0]
+        return put_into(self, source, limit)
 
     def stage(self, source: Source, limit: int | None = None) -> Staged:
         """Write the bytes of *source* on this machine and hash them on the way.
@@ -154,19 +161,17 @@ class ObjectStore:
 
         Raises
         ------
-        BusyError
+        StoreAwayError
             If the server does not answer, or says no; some may be there already.
         SettingsError
             If there is no such bucket, or the key is refused.
         """
         new = list({one.sha256: one for one in batch}.values())
-        try:
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                list(pool.map(self._send, new))
-            self._fetched.add(new)
-        finally:
-            for staged in batch:
-                self.drop(staged)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(self._send, new))
+        self._fetched.add(new)
+        for staged in batch:
+            self.drop(staged)
         return [Kept(one.sha256, one.size) for one in batch]
 
     def drop(self, staged: Staged) -> None:
@@ -192,7 +197,7 @@ class ObjectStore:
             If the server has no such object.
         DamagedError
             If what came has another hash.
-        BusyError
+        StoreAwayError
             If the server does not answer.
         """
         checked_hash(sha256)
@@ -339,4 +344,4 @@ class ObjectStore:
             raise SettingsError(msg) from error
         except (BaseError, OSError) as error:
             msg = f"Store {self.name!r} does not answer. Try again in a moment."
-            raise BusyError(msg) from error
+            raise StoreAwayError(msg) from error

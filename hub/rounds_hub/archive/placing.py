@@ -18,6 +18,7 @@ from sqlalchemy import delete, func, select
 
 from rounds_hub.archive.models import Instance, ObjectPlace
 from rounds_hub.archive.rules import rules_of
+from rounds_hub.archive.store import copy_into
 from rounds_hub.archive.stores import parts_of
 from rounds_hub.catalogue.models import utc_now
 from rounds_hub.errors import HubError, NotFoundError
@@ -183,12 +184,8 @@ def _bring(parts: Mapping[str, Store], task: _Task, target: str) -> None:
     for name, source in parts.items():
         if name == target or not source.has(task.sha256, task.size):
             continue
-        staged = parts[target].stage(source.read(task.sha256), task.size)
-        if staged.sha256 != task.sha256:
-            parts[target].drop(staged)
-            continue
-        parts[target].keep([staged])
-        if parts[target].verify(task.sha256):
+        copied = copy_into(parts[target], source, task.sha256)
+        if copied and parts[target].verify(task.sha256):
             return
     kind = "whole copy of object"
     raise NotFoundError(kind, task.sha256)

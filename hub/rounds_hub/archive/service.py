@@ -113,6 +113,7 @@ def store(
                 ready[index] = checked
             else:
                 outcomes[index] = checked
+        house.quotas.require_room(principal.name, list(ready.values()))
         _keep(house, list(ready.values()))
     finally:
         for one in ready.values():

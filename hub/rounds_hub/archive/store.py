@@ -18,7 +18,7 @@ from rounds_hub.archive.staging import (
     sync,
     sync_all,
 )
-from rounds_hub.errors import InvalidError, NotFoundError
+from rounds_hub.errors import BusyError, InvalidError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,10 +31,13 @@ __all__ = [
     "Source",
     "Staged",
     "Store",
+    "StoreAwayError",
     "checked_hash",
+    "copy_into",
     "free_space",
     "has_its_hash",
     "pieces_of",
+    "put_into",
     "sync_all",
 ]
 
@@ -80,7 +83,10 @@ class Store(Protocol):
         """Write the bytes of *source* where they are not kept yet."""
 
     def keep(self, batch: Sequence[Staged]) -> list[Kept]:
-        """Make every staged thing of *batch* last, and return when it does."""
+        """Make every staged thing of *batch* last, and return when it does.
+
+        Where that fails, what was staged is still there: try again, or drop it.
+        """
 
     def drop(self, staged: Staged) -> None:
         """Forget what was staged; a second time changes nothing."""
@@ -126,6 +132,10 @@ class Store(Protocol):
 
     def sweep_temporaries(self) -> int:
         """Remove what dead processes left half written; return how many files."""
+
+
+class StoreAwayError(BusyError):
+    """A store of the archive does not answer."""
 
 
 class LocalStore:
@@ -183,7 +193,7 @@ class LocalStore:
         TooLargeError
             If there are more than *limit* bytes.
         """
-        return self.keep([self.stage(source, limit)])[0]
+        return put_into(self, source, limit)
 
     def stage(self, source: Source, limit: int | None = None) -> Staged:
         """Write the bytes of *source* beside the archive and hash them on the way.
@@ -201,7 +211,7 @@ class LocalStore:
         Raises
         ------
         NoSpaceError
-            If the disk is full; what had no name yet is dropped.
+            If the disk is full; what had no name yet may be kept again, or dropped.
         """
         new = {
             one.sha256: one for one in batch if not self.has(one.sha256, one.size)
@@ -327,6 +337,28 @@ class LocalStore:
         source.replace(target)
         sync_all([source.parent, target.parent])
         return True
+
+
+def put_into(store: Store, source: Source, limit: int | None = None) -> Kept:
+    """Stage the bytes of *source* and keep them in *store*; leave nothing half done."""
+    staged = store.stage(source, limit)
+    try:
+        return store.keep([staged])[0]
+    finally:
+        store.drop(staged)
+
+
+def copy_into(target: Store, source: Store, sha256: str) -> bool:
+    """Copy the bytes between stores; return False if they have not their hash."""
+    staged = target.stage(source.read(sha256))
+    try:
+        if staged.sha256 != sha256:
+            return False
+        target.remove(sha256)  # what lies there is not these bytes
+        target.keep([staged])
+    finally:
+        target.drop(staged)
+    return True
 
 
 def checked_hash(sha256: str) -> str:

@@ -8,8 +8,13 @@ from typing import IO, TYPE_CHECKING, TypeVar
 from rounds_hub.archive.fetched import DamagedError, Fetched
 from rounds_hub.archive.rules import LOCAL, places_of, rules_of
 from rounds_hub.archive.staging import Staging
-from rounds_hub.archive.store import LocalStore, checked_hash
-from rounds_hub.errors import BusyError, HubError, NotFoundError
+from rounds_hub.archive.store import (
+    LocalStore,
+    StoreAwayError,
+    checked_hash,
+    put_into,
+)
+from rounds_hub.errors import HubError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -102,7 +107,7 @@ class Stores:
 
     def put(self, source: Source, limit: int | None = None) -> Kept:
         """Keep the bytes of *source*; the same bytes again change nothing."""
-        return self.keep([self.stage(source, limit)])[0]
+        return put_into(self, source, limit)
 
     def stage(self, source: Source, limit: int | None = None) -> Staged:
         """Write the bytes of *source* on this machine and hash them on the way."""
@@ -114,14 +119,8 @@ class Stores:
         Errors are those of the stores; some may have kept something then, which
         nobody was told.
         """
-        try:
-            for name in self.new[1:]:
-                other = self.parts[name]
-                other.keep([other.stage(one.path) for one in batch])
-        except BaseException:
-            for one in batch:
-                self.drop(one)
-            raise
+        for name in self.new[1:]:
+            _keep_copies(self.parts[name], batch)
         return self._main.keep(batch)
 
     def drop(self, staged: Staged) -> None:
@@ -133,15 +132,15 @@ class Stores:
 
         Raises
         ------
-        BusyError
+        StoreAwayError
             If none has them, and one does not answer.
         """
-        silent: BusyError | None = None
+        silent: StoreAwayError | None = None
         for part in self.parts.values():
             try:
                 if part.has(sha256, size):
                     return True
-            except BusyError as error:
+            except StoreAwayError as error:
                 silent = error
         if silent is not None:
             raise silent
@@ -156,7 +155,7 @@ class Stores:
             If no store has them.
         DamagedError
             If a store has them, and none has them whole.
-        BusyError
+        StoreAwayError
             If none has them, and one does not answer.
         """
         checked_hash(sha256)
@@ -233,12 +232,23 @@ class Stores:
                 return ask(part)
             except NotFoundError:
                 continue
-            except (BusyError, DamagedError) as error:
+            except (StoreAwayError, DamagedError) as error:
                 trouble = error
         if trouble is not None:
             raise trouble
         kind = "object"
         raise NotFoundError(kind, sha256)
+
+
+def _keep_copies(other: Store, batch: Sequence[Staged]) -> None:
+    """Keep copies of what was staged for another store."""
+    copies: list[Staged] = []
+    try:
+        copies += [other.stage(one.path) for one in batch]
+        other.keep(copies)
+    finally:
+        for one in copies:
+            other.drop(one)
 
 
 def _path_in(part: Store, sha256: str) -> Path:
