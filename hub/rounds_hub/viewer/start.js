@@ -93,13 +93,29 @@
       const place = known.customAttributeRetrievalCallbacks.sopInstanceLocation;
       const named = place.callback;
       place.callback = function (sets, ...more) {
-        const wholeVolume = sets?.[0]?.isReconstructable || sets?.[0]?.Modality === "SEG";
+        const wholeVolume = sets?.[0]?.isReconstructable;
         return named.call(this, sets, ...more) ?? (wholeVolume ? { preset: "middle" } : undefined);
       };
     },
   };
 
-  window.config.extensions = [reportsAsText, quietFilter, middleFirst];
+  // A mask begins where it is: in the middle of its first segment.
+  const maskInSight = {
+    id: "rounds.masks",
+    onModeEnter({ servicesManager }) {
+      const masks = servicesManager.services.segmentationService;
+      const seen = new Set();
+      masks.subscribe(masks.EVENTS.SEGMENTATION_REPRESENTATION_MODIFIED, (event) => {
+        const { segmentationId, viewportId } = event;
+        if (viewportId && !seen.has(segmentationId)) {
+          seen.add(segmentationId);
+          setTimeout(() => masks.jumpToSegmentCenter(segmentationId, 1, viewportId, 0, false), 300);
+        }
+      });
+    },
+  };
+
+  window.config.extensions = [reportsAsText, quietFilter, middleFirst, maskInSight];
   window.config.whiteLabeling = { createLogoComponentFn: logo };
   window.config.httpErrorHandler = (error) => {
     // The sign-in ended: the page asks for it again.
