@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 __all__ = [
+    "ACTIONS",
     "BODY_PARTS",
     "FACETS",
     "KINDS",
     "LANGUAGE_NAMES",
     "LEVELS",
     "MODALITIES",
+    "OUTCOMES",
     "ROLES",
     "STATES",
     "STATUSES",
@@ -115,6 +117,24 @@ STATES = {
     "done": N_("done"),
     "failed": N_("failed"),
     "cancelled": N_("cancelled"),
+    "held": N_("waits for the release"),
+}
+
+ACTIONS = {
+    "run": N_("Run a template"),
+    "send": N_("Send to a node"),
+    "case": N_("Draft a case"),
+    "label": N_("Label"),
+    "hold": N_("Hold for de-identification"),
+}
+
+OUTCOMES = {
+    "fires": N_("applies"),
+    "no": N_("does not apply"),
+    "unknown": N_("a tag is missing"),
+    "loop": N_("made it itself"),
+    "off": N_("would apply, but is off"),
+    "unreadable": N_("cannot be read"),
 }
 
 STATUSES = {
@@ -130,6 +150,38 @@ ROLES = {
     "teacher": N_("Teacher"),
     "admin": N_("Administrator"),
 }
+
+CONFORMANCE = {
+    "missing": N_("Missing attributes"),
+    "empty": N_("Empty attributes"),
+    "condition": N_("Attributes that may not be there"),
+    "extended": N_("More than the standard knows"),
+    "retired": N_("Retired attributes"),
+    "encoding": N_("Ways of writing"),
+    "term": N_("Unusual words"),
+    "value": N_("Wrong values"),
+    "other": N_("Other findings"),
+}
+"""Kinds of findings in instances."""
+
+CONFORMANCE_MEANINGS = {
+    "missing": N_(
+        "Other systems may refuse these images, or sort and show them wrong."
+    ),
+    "empty": N_("A value is needed; who reads it has to guess."),
+    "condition": N_(
+        "Two attributes contradict each other; systems may believe either."
+    ),
+    "extended": N_("Allowed, and of no harm; other systems pass over it."),
+    "retired": N_("An older edition of the standard had this; new systems may not."),
+    "encoding": N_("Mostly private attributes; strict systems may refuse them."),
+    "term": N_("Allowed, but other systems may not know the word."),
+    "value": N_("The value is not one that the attribute can have; it may be misread."),
+    "other": N_("See the text of each."),
+}
+"""What a kind of finding means for who uses the images."""
+
+CONFORMANCE_LEVELS = {"error": N_("Error"), "warning": N_("Warning")}
 
 TITLES = {
     400: N_("The request could not be understood"),
@@ -154,6 +206,10 @@ _TABLES = {
     "state": STATES,
     "status": STATUSES,
     "role": ROLES,
+    "action": ACTIONS,
+    "conformance": CONFORMANCE,
+    "conformance_meaning": CONFORMANCE_MEANINGS,
+    "conformance_level": CONFORMANCE_LEVELS,
 }
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
 from rounds_hub.archive import service as archive
+from rounds_hub.archive.conformance import series_report
 from rounds_hub.archive.overlays import source_of
 from rounds_hub.archive.volumes import open_stacks
 from rounds_hub.cases import service as cases
@@ -42,6 +43,10 @@ def show(visit: VisitDep, uid: str) -> HTMLResponse:
         "study.html",
         active="studies",
         study=study,
+        reports={
+            one.uid: series_report(visit.house, visit.principal, one.uid)
+            for one in study.series
+        },
         viewer_path=viewer_path([*pictures, *study.series]) if pictures else "",
         viewer_series=viewed(pictures, visit.language),
         offers=offered(visit, [series.uid for series in pictures]),
