@@ -65,6 +65,35 @@ class Series:
         return fetch_volume(self._service, self.uid)
 
     @property
+    def preview(self) -> Volume:
+        """A coarse copy of the volume, up to 128 voxels a side, read in a moment.
+
+        Raises
+        ------
+        RefusedError
+            If its images make up no volume.
+        """
+        from rounds.levels import coarse  # noqa: PLC0415 - Zarr takes a while to import
+
+        return coarse(self._service, self.uid)
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """The resolutions of the volume as Zarr arrays, the finest first.
+
+        Nothing is read before it is asked for: ``series.levels[0][100:110]`` streams
+        the chunks with these ten slices.
+
+        Raises
+        ------
+        RefusedError
+            If its images make up no volume.
+        """
+        from rounds.levels import levels  # noqa: PLC0415 - Zarr takes a while to import
+
+        return levels(self._service, self.uid)
+
+    @property
     def thumbnail(self) -> bytes:
         """A small PNG of its middle image."""
         return self._service.content(f"api/series/{self.uid}/thumbnail.png")
@@ -130,6 +159,9 @@ class Case:
     ) -> Any:  # noqa: ANN401 - widgets have no types
         """Return a view of a series: in three planes, or rendered.
 
+        Of a large volume the three planes show a coarse copy at once, and all of it
+        as soon as it is here.
+
         Parameters
         ----------
         engine
@@ -147,9 +179,15 @@ class Case:
             If there is no such engine, or the overlay does not fit the volume.
         """
         chosen = self._pick(series)
-        return _show(
-            chosen.volume, engine, overlay, title=f"{self.title}, {chosen.name}"
-        )
+        title = f"{self.title}, {chosen.name}"
+        if engine != "niivue" or overlay is not None:
+            return _show(chosen.volume, engine, overlay, title=title)
+        from rounds.growing import grow  # noqa: PLC0415 - drawing needs the widgets' packages
+        from rounds.levels import first_look  # noqa: PLC0415 - Zarr takes a while to import
+
+        volume, whole = first_look(self._service, chosen.uid)
+        shown = _show(volume, engine, None, title=title)
+        return shown if whole else grow(shown, lambda: chosen.volume)
 
     def _pick(self, series: int | str) -> Series:
         if isinstance(series, int):

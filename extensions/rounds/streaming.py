@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rounds.progress import Bytes
     from rounds_kernels.volumes import Volume
 
-__all__ = ["KEPT", "VolumeShelf", "fetch_volume", "read_npy"]
+__all__ = ["KEPT", "VolumeShelf", "fetch_volume", "kept", "read_npy"]
 
 LARGEST_HEADER = 4096
 """Bytes of an .npy header that are read at most; a real one has 128."""
@@ -73,6 +73,15 @@ KEPT = VolumeShelf(limit=2 << 30)
 """The volumes of this process: asking twice for a series streams it once."""
 
 
+def kept(service: Service, series_uid: str) -> Volume | None:
+    """Return the volume of a series if this process has it, without asking anybody."""
+    return KEPT.get(_key(service, series_uid))
+
+
+def _key(service: Service, series_uid: str) -> str:
+    return f"{service.url} {series_uid}"
+
+
 def fetch_volume(service: Service, series_uid: str) -> Volume:
     """Return the series *series_uid* as a volume, streamed from the house.
 
@@ -87,9 +96,8 @@ def fetch_volume(service: Service, series_uid: str) -> Volume:
     from rounds_kernels.errors import VolumeFormatError  # noqa: PLC0415
     from rounds_kernels.volumes import Volume  # noqa: PLC0415
 
-    key = f"{service.url} {series_uid}"
-    if (kept := KEPT.get(key)) is not None:
-        return kept
+    if (known := kept(service, series_uid)) is not None:
+        return known
     header = service.get(f"api/series/{series_uid}/volume.json")
     with service.stream(f"api/series/{series_uid}/volume.npy") as answer:
         length = answer.headers.get("content-length")
@@ -99,7 +107,7 @@ def fetch_volume(service: Service, series_uid: str) -> Volume:
         volume = Volume.from_parts(array, header)
     except VolumeFormatError as damage:
         raise VolumeStreamError(str(damage)) from None
-    KEPT.put(key, volume)
+    KEPT.put(_key(service, series_uid), volume)
     return volume
 
 

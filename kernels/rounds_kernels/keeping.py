@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["GROUP", "Level", "array_metadata", "joined", "keep", "levels_of", "mapped"]
+__all__ = [
+    "GROUP",
+    "Level",
+    "array_metadata",
+    "header_at",
+    "joined",
+    "keep",
+    "levels_of",
+    "mapped",
+]
 
 GROUP: Final = "volume.zarr"
 SMALLEST: Final = 64
@@ -199,7 +208,7 @@ def mapped(folder: Path, level: int = 0) -> tuple[npt.NDArray[Any], dict[str, An
         )
         raise VolumeFormatError(msg) from error
     shapes = [list(one.shape) for one in every]
-    return array, _at_level(header, every[level]) | {"levels": shapes}
+    return array, header_at(header, every[level]) | {"levels": shapes}
 
 
 def _kind(name: str) -> str:
@@ -311,8 +320,11 @@ def _placed(header: Mapping[str, Any], level: Level) -> list[dict[str, Any]]:
     ]
 
 
-def _at_level(header: Mapping[str, Any], level: Level) -> dict[str, Any]:
-    """Return the header of a coarser level: other spacing, another first voxel."""
+def header_at(header: Mapping[str, Any], level: Level) -> dict[str, Any]:
+    """Return the header of a *level* from that of the volume.
+
+    Coarse voxels have another spacing, and the first one another centre.
+    """
     if level.steps == (1, 1, 1):
         return dict(header)
     direction = np.reshape([float(n) for n in header["direction"]], (3, 3))

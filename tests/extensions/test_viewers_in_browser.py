@@ -126,3 +126,31 @@ def test_a_case_notebook_leads_back_to_its_case(
     link.wait_for(timeout=60_000)
     address = link.get_attribute("href")
     assert address == f"/services/rounds/cases/{served_house.chest}"
+
+
+GROWING = """\
+import tempfile, time
+from pathlib import Path
+from rounds.growing import grow
+from rounds_kernels.volumes import open_volume, write_volume
+
+folder = Path(tempfile.mkdtemp())
+write_volume(chest.volume, folder)
+
+def rest():
+    time.sleep(2)
+    return chest.volume
+
+shown = grow(view(open_volume(folder, 1), title="Chest"), rest)
+shown"""
+
+
+def test_a_coarse_copy_is_drawn_and_then_all_of_it(
+    jupyter: Jupyter, browser: Browser
+) -> None:
+    page = run(jupyter, browser, "lab/tree/", PHANTOM, GROWING)
+    page.get_by_text(
+        "96 \N{MULTIPLICATION SIGN} 96 \N{MULTIPLICATION SIGN} 40"
+    ).wait_for(timeout=120_000)
+    wait_until_drawn(page.locator(".jp-OutputArea canvas").first)
+    assert (browser.elsewhere, browser.complaints) == ([], [])

@@ -17,6 +17,7 @@ from rounds.viewers.windows import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from threading import Thread
 
     import numpy.typing as npt
 
@@ -89,6 +90,7 @@ class PlanesView(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no typ
         """Draw *volume* and lay *overlay* over it."""
         picture = picture_of(volume)
         self._volume = volume
+        self._title = title
         self._grid = Grid(volume, picture)
         self._flat = volume.modality in FLAT or 1 in volume.array.shape[:3]
         self.canvas = _canvas(flat=self._flat)
@@ -105,11 +107,41 @@ class PlanesView(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no typ
         self.place = ipywidgets.HTML()
         self.canvas.on_location_change(self._followed)
         self._say_place(self.slices.voxel)
-        heading = ipywidgets.HTML(_heading(title, volume, picture))
+        self.growing: Thread | None = None
+        self._heading = ipywidgets.HTML(_heading(title, volume, picture))
+        self._note = ipywidgets.HTML()
         super().__init__(
-            [heading, self.canvas, self.place, self._controls(picture, overlay)],
+            [self._heading, self.canvas, self._below(picture, overlay)],
             layout={"width": "100%"},
         )
+
+    def _below(self, picture: Picture, overlay: Segmentation | None) -> Any:  # noqa: ANN401 - widgets have no types
+        """Return what stands below the picture."""
+        return ipywidgets.VBox(
+            [self.place, self._note, self._controls(picture, overlay)],
+            layout={"width": "100%"},
+        )
+
+    def say(self, what: str) -> None:
+        """Say *what* below the picture, also to who does not see it; empty: nothing."""
+        self._note.value = f'<div role="status">{text(what)}</div>' if what else ""
+
+    def refine(self, volume: Volume) -> None:
+        """Draw *volume* in place of a coarse copy of it, at the same place and window.
+
+        What was drawn before shall have had no overlay.
+        """
+        picture = picture_of(volume)
+        before = self._grid.fraction(self.slices.voxel)
+        self._volume = volume
+        self._grid = Grid(volume, picture)
+        self._load(picture, None)
+        self.slices = self._slice_controls()
+        at = self._grid.at_fraction(before)
+        self._heading.value = _heading(self._title, volume, picture)
+        self.say("")
+        self.children = [self._heading, self.canvas, self._below(picture, None)]
+        self.go_to(at.voxel)
 
     def go_to(self, voxel: Sequence[int]) -> None:
         """Put the crosshair onto *voxel*, counted towards right, front and head."""

@@ -1,9 +1,9 @@
 """A volume as Zarr goes over the wire: small chunks, cut and packed when asked for.
 
 On the disk a level is one file of whole slices (:mod:`rounds_kernels.keeping`). Whoever
-reads over HTTP sees the same group in chunks of 32 x 64 x 64 voxels, packed by
-Zstandard: a box of voxels, a plane across any axis or the coarsest level cost what they
-are, and nothing is kept twice.
+reads over HTTP sees the same group in chunks of 32 x 64 x 64 voxels, coarse levels in
+one, packed by Zstandard: a box of voxels, a plane across any axis or a coarse copy cost
+what they are, and nothing is kept twice.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ __all__ = ["CHUNK", "npy_of", "part_of"]
 
 CHUNK: Final = (32, 64, 64)
 """Voxels of a chunk along z, y, x."""
+
+SMALL: Final = 1 << 21
+"""Voxels of a level that goes in one chunk, at most."""
 
 PIECE: Final = 1 << 22
 DESCRIPTION: Final = "zarr.json"
@@ -108,7 +111,7 @@ def _described(array: npt.NDArray[Any]) -> dict[str, Any]:
 
 def _size(array: npt.NDArray[Any]) -> tuple[int, ...]:
     """Return the size of a chunk: all colours of a voxel are in one."""
-    return (*CHUNK, *array.shape[3:])
+    return array.shape if array.size <= SMALL else (*CHUNK, *array.shape[3:])
 
 
 def _chunk(array: npt.NDArray[Any], at: list[int], path: str) -> npt.NDArray[Any]:
