@@ -17,9 +17,10 @@ from pydicom.data import get_testdata_file
 from starlette.responses import RedirectResponse
 
 from rounds_hub.access.principal import Principal, Role
-from rounds_hub.archive.models import Import
+from rounds_hub.archive.models import Import, Removal
 from rounds_hub.archive.service import Offer, store
 from rounds_hub.cases.models import Case, CaseSeries
+from rounds_hub.catalogue.models import utc_now
 from rounds_hub.errors import NotSignedInError
 from rounds_hub.gateway.models import Node, Pull, RemovedNode, Sending
 from rounds_hub.routing.models import Firing, Route, RouteVersion
@@ -115,6 +116,23 @@ TABLE = {
     "POST api/series/{uid}/hold": "ihhffy",
     "POST api/series/{uid}/release": "ihhffy",
     "PUT api/series/{uid}/expected": "ihhfyy",
+    "GET routes": "iffffy",
+    "GET routes/activity": "iffffy",
+    "GET routes/activity/live": "iffffy",
+    "POST routes/activity/{firing_id}/retry": "iffffy",
+    "GET routes/dry-run": "iffffy",
+    "GET routes/{route_id}/history": "iffffy",
+    "POST routes/{route_id}/restore/{version}": "iffffy",
+    "POST routes/held/{uid}/release": "ihhffy",
+    "POST routes/{route_id}/do": "iffffy",
+    "GET routes/new": "iffffy",
+    "POST routes/new": "iffffy",
+    "GET routes/action": "iffffy",
+    "GET routes/parameters": "iffffy",
+    "POST routes/said": "iffffy",
+    "POST routes/matches": "iffffy",
+    "GET routes/{route_id}": "iffffy",
+    "POST routes/{route_id}": "iffffy",
     "GET static/{path:path}": "hhhhhh",
     "GET ": "yfyyyy",
     "GET sign-in": "iyyyyy",
@@ -208,6 +226,13 @@ TABLE = {
     "GET pulls/{pull_id}": "ihhhyy",
     "GET pulls/{pull_id}/live": "ihhhyy",
     "POST pulls/{pull_id}/cancel": "ihhhyy",
+    "GET api/deletions": "iffffy",
+    "GET api/deletions/{removal_id}": "ihhhyy",
+    "POST api/deletions/{removal_id}/undo": "ihhhyy",
+    "GET archive": "iffffy",
+    "POST studies/{uid}/delete": "ihhfyy",
+    "GET deletions/{removal_id}": "ihhhyy",
+    "POST deletions/{removal_id}/undo": "ihhhyy",
     "GET about": "yyyyyy",
     "POST preferences": "yyyyyy",
 }
@@ -235,6 +260,7 @@ def scene_of(house: House) -> dict[str, str]:
         session.add(Import(id="i1", owner="tess", state="done"))
         session.add_all(_route(found.SeriesInstanceUID))
         session.add_all(_transfers(found.StudyInstanceUID))
+        session.add(_removal(found.StudyInstanceUID))
     assert outcome.status == "taken"
     folder = house.settings.data / "runs" / RUN_ID[:2] / RUN_ID / "1"
     folder.mkdir(parents=True)
@@ -303,6 +329,21 @@ def _transfers(study_uid: str) -> list[Node | RemovedNode | Sending | Pull]:
     ]
 
 
+def _removal(study_uid: str) -> Removal:
+    return Removal(
+        id="d1",
+        level="series",
+        uid="1.2",
+        study_uid=study_uid,
+        owner="tess",
+        audience=["role:admin", "user:tess"],
+        by="tess",
+        reason="sent twice",
+        until=utc_now(),
+        ended_at=None,
+    )
+
+
 def answer_letter(answer: httpx.Response) -> str:
     """Return what an answer means, as one letter."""
     if answer.status_code == 302 and "/hub/login" in answer.headers["location"]:
@@ -331,6 +372,7 @@ UIDS = {
     "studies/": "study_uid",
     "api/series/": "series_uid",
     "viewer/": "series_uid",
+    "routes/held/": "series_uid",
     "api/instances/": "sop_uid",
 }
 VALUES = {
@@ -338,6 +380,7 @@ VALUES = {
     "number": "0",
     "numbers": "1",
     "import_id": "i1",
+    "removal_id": "d1",
     "sending_id": "s1",
     "pull_id": "p1",
     "run_id": RUN_ID,
@@ -355,6 +398,7 @@ BODIES: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
     "POST dicomweb/studies": lambda _: STOW,
     "POST dicomweb/studies/{study_uid}": lambda _: STOW,
     "DELETE dicomweb/studies/{study_uid}": lambda _: WHY,
+    "POST studies/{uid}/delete": lambda _: {"data": {"reason": "sent twice"}},
     "DELETE dicomweb/studies/{study_uid}/series/{series_uid}": lambda _: WHY,
     f"DELETE {INSTANCE}": lambda _: WHY,
     "GET dicomweb/wado": lambda s: {

@@ -10,12 +10,15 @@ from fastapi.responses import FileResponse, Response
 from rounds_hub.errors import NotFoundError
 from rounds_hub.portal import (
     about,
+    archivepages,
     case,
     caseform,
     home,
     importpages,
     nodes,
     preferences,
+    routeform,
+    routepages,
     runform,
     runpages,
     search,
@@ -53,10 +56,13 @@ for part in (
     case,
     runpages,
     studies,
+    archivepages,
     importpages,
     nodes,
     transfers,
     about,
     preferences,
+    routepages,
+    routeform,
 ):
     router.include_router(part.router)

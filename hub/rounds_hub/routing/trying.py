@@ -158,11 +158,11 @@ def preview(house: House, principal: Principal, condition: str) -> Preview:
     ConditionError
         If the condition cannot be read.
     """
-    parsed = parse(condition)
     until = time.monotonic() + SECONDS
     answers: dict[bool | None, list[TriedSeries]] = {True: [], None: [], False: []}
     with house.sessions.begin(write=False) as session:
         may_look(session, principal)
+        parsed = parse(condition)
         for series, study in _newest(session, MOST_TRIED):
             if time.monotonic() > until:
                 break

@@ -8,6 +8,7 @@ import { watchLive } from "./live";
 import { watchMenus } from "./menus";
 import { watchMissing } from "./missing";
 import { watchPictureSearch } from "./picture";
+import { watchRouteForm } from "./routeform";
 import { watchUpload } from "./upload";
 import { startViewers } from "./viewer";
 
@@ -22,6 +23,7 @@ watchMissing();
 watchKeys();
 startViewers(document);
 watchCaseForm();
+watchRouteForm();
 watchUpload();
 watchPictureSearch();
 watchLive();
