@@ -17,6 +17,7 @@ from tests.querying.library import (
 )
 
 from rounds_hub.access.principal import Principal, Role
+from rounds_hub.archive.reading import list_studies
 from rounds_hub.errors import ForbiddenError, InvalidError
 from rounds_hub.querying.keys import Level
 from rounds_hub.querying.service import Answer, Query, find
@@ -224,3 +225,18 @@ def test_a_student_may_ask_for_named_studies_only(library: Library) -> None:
     assert named.matches == ()
     with pytest.raises(ForbiddenError):
         ask(library, "STUDY", student, StudyInstanceUID="*")
+
+
+def test_the_list_of_studies_shows_what_one_may_see(library: Library) -> None:
+    shown = {
+        series.uid
+        for study in list_studies(library.house, DOCTOR).studies
+        for series in study.series
+    }
+    assert shown == {one["SeriesInstanceUID"] for one in library.seen_by(DOCTOR)}
+
+
+def test_words_of_a_hidden_series_find_no_study(library: Library) -> None:
+    for uid in library.hidden:
+        assert list_studies(library.house, DOCTOR, uid).studies == ()
+        assert len(list_studies(library.house, ADMIN, uid).studies) == 1

@@ -30,6 +30,7 @@ class Study(Base):
     __tablename__ = "study"
     __table_args__ = (
         Index("ix_study_moment", "moment", "uid"),
+        Index("ix_study_created", "created_at", "uid"),
         *(
             # Without it PostgreSQL looks for the begin of a name in every row.
             Index(f"ix_study_{name}", name, postgresql_ops={name: "text_pattern_ops"})

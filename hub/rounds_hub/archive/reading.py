@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import and_, or_, select, tuple_
 from sqlalchemy.orm import selectinload
 
 from rounds_hub.access.policy import (
@@ -19,13 +19,14 @@ from rounds_hub.access.policy import (
     series_resource,
     visible,
 )
+from rounds_hub.access.sight import may_see
 from rounds_hub.archive.models import Instance, Series, Study
 from rounds_hub.archive.texts import clean
 from rounds_hub.errors import InvalidError, NotFoundError
 from rounds_hub.routing.models import SeriesLabel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container
     from pathlib import Path
 
     from sqlalchemy import ColumnElement, Select
@@ -49,7 +50,6 @@ __all__ = [
 
 MOST_ON_A_PAGE = 200
 MOST_WORDS = 8
-LOOK_AT = 100
 LONGEST_UID = 64
 _UID = re.compile(r"[0-9.]{1,64}")
 
@@ -191,15 +191,16 @@ def list_studies(
     size = max(1, min(size, MOST_ON_A_PAGE))
     with house.sessions.begin(write=False) as session:
         require(session, principal, Action.STUDY_LIST, Resource("studies"))
-        found: list[StudyRecord] = []
-        for study in _newest_first(session, _matching(words), _place(after)):
-            seen = {one.uid for one in study.series if _sees(session, principal, one)}
-            if not seen:
-                continue
-            if len(found) == size:
-                return StudyPage(tuple(found), _token(found[-1]))
-            found.append(_study_record(study, seen))
-        return StudyPage(tuple(found), "")
+        seen = may_see(principal)
+        order = tuple_(Study.created_at, Study.uid)
+        wanted = _matching(words, seen).where(Study.series.any(seen))
+        if (place := _place(after)) is not None:
+            wanted = wanted.where(order < place)
+        newest = wanted.order_by(Study.created_at.desc(), Study.uid.desc())
+        series = selectinload(Study.series.and_(seen))
+        some = session.scalars(newest.limit(size + 1).options(series)).all()
+        found = tuple(_study_record(one) for one in some[:size])
+        return StudyPage(found, _token(found[-1]) if len(some) > size else "")
 
 
 def instances_of(
@@ -256,16 +257,11 @@ def _plain(kind: str, uid: str) -> str:
     return uid
 
 
-def _sees(session: Session, principal: Principal, series: Series) -> bool:
-    """Return whether *principal* may see *series*; cases are asked for last."""
-    own = Resource("series", audience=frozenset(series.audience))
-    if series.run_id is None and not series.held and visible(principal, own):
-        return True
-    return visible(principal, series_resource(session, series))
+def _matching(words: str, seen: ColumnElement[bool]) -> Select[Study]:
+    """Return a query for studies that have every one of *words* somewhere.
 
-
-def _matching(words: str) -> Select[Study]:
-    """Return a query for studies that have every one of *words* somewhere."""
+    Of their series those count that may be *seen*.
+    """
     wanted = select(Study)
     for word in clean(words).split()[:MOST_WORDS]:
         in_series = (
@@ -287,7 +283,7 @@ def _matching(words: str) -> Select[Study]:
         theirs = or_(
             *(_has(column, word) for column in in_series), Series.uid.in_(labelled)
         )
-        wanted = wanted.where(or_(ours, Study.series.any(theirs)))
+        wanted = wanted.where(or_(ours, Study.series.any(and_(theirs, seen))))
     return wanted
 
 
@@ -295,23 +291,6 @@ def _has(column: Any, word: str) -> ColumnElement[bool]:  # noqa: ANN401 (a mapp
     """Return whether *word* is in *column*, whatever its case."""
     condition: ColumnElement[bool] = column.icontains(word, autoescape=True)
     return condition
-
-
-def _newest_first(
-    session: Session, matching: Select[Study], place: tuple[datetime, str] | None
-) -> Iterator[Study]:
-    """Return the studies after *place*, some at a time."""
-    order = tuple_(Study.created_at, Study.uid)
-    while True:
-        wanted = matching.where(order < place) if place else matching
-        wanted = wanted.order_by(Study.created_at.desc(), Study.uid.desc())
-        some = session.scalars(
-            wanted.limit(LOOK_AT).options(selectinload(Study.series))
-        ).all()
-        yield from some
-        if len(some) < LOOK_AT:
-            return
-        place = (some[-1].created_at, some[-1].uid)
 
 
 def _token(last: StudyRecord) -> str:
@@ -333,9 +312,10 @@ def _place(token: str) -> tuple[datetime, str] | None:
         raise InvalidError(msg, {"after": msg}) from error
 
 
-def _study_record(study: Study, seen: set[str]) -> StudyRecord:
-    """Return *study* with those series whose UIDs are *seen*."""
-    series = tuple(_series_record(one) for one in study.series if one.uid in seen)
+def _study_record(study: Study, seen: Container[str] | None = None) -> StudyRecord:
+    """Return *study* with its series, or those whose UIDs are *seen*."""
+    shown = (one for one in study.series if seen is None or one.uid in seen)
+    series = tuple(_series_record(one) for one in shown)
     names = (one.name for one in fields(StudyRecord) if one.name != "series")
     return StudyRecord(**{name: getattr(study, name) for name in names}, series=series)
 

@@ -275,6 +275,7 @@ def _searching() -> None:
     op.create_index(op.f("ix_series_sight"), "series", ["sight"])
     op.create_index(op.f("ix_study_accession"), "study", ["accession"])
     op.create_index("ix_study_moment", "study", ["moment", "uid"])
+    op.create_index("ix_study_created", "study", ["created_at", "uid"])
     for name in ("name_alphabetic", "name_ideographic", "name_phonetic"):
         prefix = {name: "text_pattern_ops"}
         op.create_index(f"ix_study_{name}", "study", [name], postgresql_ops=prefix)
