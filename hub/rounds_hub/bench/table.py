@@ -22,6 +22,7 @@ ROWS = {
     "search": "search_cases",
     "spawn": "spawn_server",
     "run": "run_notebook",
+    "stow": "stow",
 }
 
 
