@@ -144,6 +144,12 @@ def receiver(inside: Network, tmp_path: Path) -> Callable[..., Remote]:
 
 
 @pytest.fixture
+def second(inside: Network, tmp_path: Path) -> Callable[..., Remote]:
+    """Return a function that starts a storescp beside another node."""
+    return lambda *options: storescp(inside, tmp_path / "desk", *options, port=11999)
+
+
+@pytest.fixture
 def remote(inside: Network, tmp_path: Path) -> Callable[..., Remote]:
     """Return a function that starts a dcmqrscp with two studies of four slices."""
     has = [*slices(1), *slices(2)]
