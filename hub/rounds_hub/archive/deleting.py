@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Level",
     "RemovalRecord",
+    "deletable",
     "delete",
     "get_removal",
     "list_removals",
@@ -124,6 +125,19 @@ def delete(
         session.flush()
         _take(session, removal, every, only)
         return _as_record(removal)
+
+
+def deletable(
+    house: House, principal: Principal, series_uids: Sequence[str]
+) -> frozenset[str]:
+    """Return those of these series that *principal* may delete, by the policy."""
+    with house.sessions.begin(write=False) as session:
+        wanted = select(Series).where(Series.uid.in_(series_uids))
+        return frozenset(
+            series.uid
+            for series in session.scalars(wanted)
+            if decide(principal, Action.SERIES_DELETE, series_resource(session, series))
+        )
 
 
 def restore(house: House, principal: Principal, removal_id: str) -> RemovalRecord:

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from rounds_hub.access.deps import HouseDep, PrincipalDep
 from rounds_hub.access.principal import Principal
-from rounds_hub.archive import imports, pictures, service
+from rounds_hub.archive import deletions, imports, pictures, service
 from rounds_hub.archive.chunks import npy_of, part_of
 from rounds_hub.archive.conformance import instance_report, series_report
 from rounds_hub.archive.exporting import export, is_harmless
@@ -39,6 +39,7 @@ from rounds_kernels.errors import VolumeFormatError
 __all__ = ["router"]
 
 router = APIRouter(tags=["archive"])
+router.include_router(deletions.router)
 Chosen = TypeVar("Chosen")
 
 UID = r"^[0-9.]{1,64}$"

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from rounds_hub.archive import service as archive
 from rounds_hub.archive.conformance import series_report
+from rounds_hub.archive.deleting import deletable
 from rounds_hub.archive.overlays import source_of
 from rounds_hub.archive.volumes import open_stacks
 from rounds_hub.cases import service as cases
@@ -16,6 +17,7 @@ from rounds_hub.portal.case import offered
 from rounds_hub.portal.transfers import destinations
 from rounds_hub.portal.viewing import geometry, viewable, viewed
 from rounds_hub.portal.visits import VisitDep
+from rounds_hub.routing.holding import labels_in
 from rounds_hub.viewer.links import viewer_path
 
 __all__ = ["router"]
@@ -50,7 +52,14 @@ def show(visit: VisitDep, uid: str) -> HTMLResponse:
         viewer_path=viewer_path([*pictures, *study.series]) if pictures else "",
         viewer_series=viewed(pictures, visit.language),
         offers=offered(visit, [series.uid for series in pictures]),
+        labels=labels_in(
+            visit.house, visit.principal, [series.uid for series in study.series]
+        ),
         destinations=destinations(visit),
+        deletable=deletable(
+            visit.house, visit.principal, [one.uid for one in study.series]
+        ),
+        undo_days=visit.house.settings.deletion_undo_days,
     )
 
 
