@@ -40,8 +40,27 @@ def pytest_runtest_makereport() -> Generator[
     return report
 
 
+SHARED = {"demo": "house", "jupyter": "notebooks"}
+"""What is started once for all tests, by its fixture, and the group of those tests."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try a test in a browser once more where it fails: a busy machine draws late."""
+    """Try a test in a browser once more where it fails: a busy machine draws late.
+
+    Where two processes share the tests, those of one file stay in one of them, and so
+    do all that share a house or a notebook server; these long groups begin first.
+    """
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: _group(item) not in SHARED.values())
+
+
+def _group(item: pytest.Item) -> str:
+    """Return what runs in the same process as *item*."""
+    for fixture in getattr(item, "fixturenames", ()):
+        if fixture in SHARED:
+            return SHARED[fixture]
+    return item.nodeid.split("::")[0]

@@ -24,6 +24,10 @@ ROOT = Path(rounds_hub.__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 
+WORKERS = min(os.cpu_count() or 1, 4)
+"""How many processes share the tests."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One check: what it is called, and the command that makes it."""
@@ -43,7 +47,14 @@ STAGES = (
     Stage("format", ("ruff", "format", "--check")),
     Stage("types", ("mypy",)),
     Stage("layers", ("lint-imports",)),
-    Stage("tests", ("pytest", "-q", "--cov", "--cov-report=term:skip-covered")),
+    Stage(
+        "tests",
+        (
+            *("pytest", "-q", "-n", str(WORKERS), "--dist=loadgroup"),
+            "--no-loadscope-reorder",
+            *("--cov", "--cov-report=term:skip-covered"),
+        ),
+    ),
 )
 
 Only = Annotated[
