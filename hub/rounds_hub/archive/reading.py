@@ -74,6 +74,8 @@ class SeriesRecord:
     run_id: str | None
     revision: int
     created_at: datetime
+    held: bool = False
+    """Whether only administrators may see it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ __all__ = [
     "ACTIONS",
     "BODY_PARTS",
     "FACETS",
+    "FACT_MEANINGS",
     "KINDS",
     "LANGUAGE_NAMES",
     "LEVELS",
@@ -127,6 +128,18 @@ ACTIONS = {
     "label": N_("Label"),
     "hold": N_("Hold for de-identification"),
 }
+
+FACT_MEANINGS = (
+    N_("Number of instances that came"),
+    N_("Number of frames of all instances"),
+    N_("Name of the node that sent it"),
+    N_("Who brought it: a node or a person"),
+    N_("Template of which it is a result"),
+    N_("Labels that routes put on it"),
+    N_("Whether a run made it"),
+    N_("Whether its images make up one volume"),
+)
+"""What ``rounds_hub.routing.names`` says of its facts, marked for translation."""
 
 OUTCOMES = {
     "fires": N_("applies"),

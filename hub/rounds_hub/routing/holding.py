@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from rounds_hub.access.policy import Action, require, series_resource
+from rounds_hub.access.policy import Action, require, series_resource, visible
 from rounds_hub.archive.models import Series
 from rounds_hub.catalogue.models import OutboxEvent
 from rounds_hub.errors import NotFoundError
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from rounds_hub.access.principal import Principal
     from rounds_hub.house import House
 
-__all__ = ["HeldSeries", "hold", "label", "labels_of", "list_held", "release"]
+__all__ = [
+    "HeldSeries",
+    "hold",
+    "label",
+    "labels_in",
+    "labels_of",
+    "list_held",
+    "release",
+]
 
 MOST_HELD = 200
 
@@ -103,6 +111,22 @@ def label(house: House, principal: Principal, series_uid: str, word: str) -> Non
         row = {"series_uid": series.uid, "label": word, "by": principal.name}
         session.execute(insert(SeriesLabel).values(**row).on_conflict_do_nothing())
         session.add(OutboxEvent(kind="series", key=series.uid))
+
+
+def labels_in(
+    house: House, principal: Principal, series_uids: Iterable[str]
+) -> dict[str, list[str]]:
+    """Return the labels of those of *series_uids* that have any and may be seen."""
+    with house.sessions.begin(write=False) as session:
+        wanted = session.scalars(
+            select(Series).where(Series.uid.in_(list(series_uids)))
+        )
+        seen = [
+            one.uid
+            for one in wanted
+            if visible(principal, series_resource(session, one))
+        ]
+        return labels_of(session, seen)
 
 
 def labels_of(session: Session, series_uids: Iterable[str]) -> dict[str, list[str]]:
