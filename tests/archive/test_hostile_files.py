@@ -5,21 +5,19 @@ The corpus goes in, and is read, in a process of its own; see ``hostile_reading`
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.archive.hostile import corpus
+from tests.archive.hostile_reading import Told, otherwise, told_by
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("hostile")]
 
-ROOT = Path(__file__).parents[2]
 MOST_MEGABYTES, MOST_SECONDS = 256, 10
-Told = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def told(folder: Path) -> list[Told]:
     """Return what became of each file."""
-    command = [sys.executable, "-m", "tests.archive.hostile_reading", str(folder)]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=590, check=False
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    lines = done.stdout.splitlines()
-    return [json.loads(line) for line in lines if line.startswith("{")]
+    return told_by(folder, "store")
 
 
 @pytest.fixture(scope="module")
@@ -50,35 +42,30 @@ def test_the_corpus_is_large_and_names_its_files(rules: dict[str, str]) -> None:
 
 
 def test_no_file_ends_the_process(told: list[Told], rules: dict[str, str]) -> None:
-    assert [one["name"] for one in told] == list(rules)
+    assert [one.name for one in told] == list(rules)
 
 
 def test_every_file_is_refused_by_its_rule_or_taken(
     told: list[Told], rules: dict[str, str]
 ) -> None:
-    otherwise = [
-        one
-        for one in told
-        if (one["status"] == "taken") == bool(rules[one["name"]])
-        or rules[one["name"]] not in one["why"]
-    ]
-    assert otherwise == []
+    assert otherwise(told) == []
+    assert [one for one in told if rules[one.name] not in one.why] == []
 
 
 def test_whatever_was_taken_is_answered_at_every_door(told: list[Told]) -> None:
-    assert [one for one in told if one["failed"]] == []
+    assert [one for one in told if one.failed] == []
 
 
 def test_what_was_taken_is_kept_byte_by_byte(told: list[Told]) -> None:
-    assert [one["name"] for one in told if not one["exact"]] == []
+    assert [one.name for one in told if not one.exact] == []
 
 
 def test_no_file_takes_more_memory_than_it_may(told: list[Told]) -> None:
-    assert [one for one in told if one["megabytes"] > MOST_MEGABYTES] == []
+    assert [one for one in told if one.megabytes > MOST_MEGABYTES] == []
 
 
 def test_no_file_takes_longer_than_it_may(told: list[Told]) -> None:
-    assert [one for one in told if one["seconds"] > MOST_SECONDS] == []
+    assert [one for one in told if one.seconds > MOST_SECONDS] == []
 
 
 def test_nothing_is_written_outside_of_the_archive(
@@ -93,6 +80,6 @@ def test_nothing_is_written_outside_of_the_archive(
 def test_a_refusal_is_one_sentence_with_nothing_of_the_patient(
     told: list[Told],
 ) -> None:
-    said = [one["why"] for one in told if one["why"]]
+    said = [one.why for one in told if one.why]
     assert all(why.isprintable() and len(why) < 300 for why in said)
     assert not any("Hostile^One" in why or "H-" in why for why in said)
