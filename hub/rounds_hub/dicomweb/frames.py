@@ -138,10 +138,11 @@ def form_of(every: list[Accepted], stored: str, *, single: bool) -> Form:
     >>> form_of(parse("image/jls"), "1.2.840.10008.1.2.1", single=True).syntax
     '1.2.840.10008.1.2.4.80'
     """
+    as_stored_first = sorted(KINDS, key=lambda kind: stored not in KINDS[kind])
     for one in every:
         if one.multipart is False and not single:
             continue
-        for kind in (OCTETS, *KINDS):
+        for kind in (OCTETS, *as_stored_first):
             syntax = _syntax(kind, one.syntax, stored) if one.allows(kind) else None
             if syntax is not None:
                 packed = syntax == _unswapped(stored)
