@@ -78,9 +78,14 @@
   const came = document.referrer;
   const from = came.startsWith(below) && !came.startsWith(`${below}ohif/`) ? came : "";
   const goBack = (event) => {
-    if (from && event.target.closest?.('[data-cy="return-to-work-list"]')) {
+    if (!event.target.closest?.('[data-cy="return-to-work-list"]')) {
+      return;
+    }
+    const logo = event.target.closest("a");
+    if (logo || from) {
       event.stopPropagation();
-      window.location.assign(from);
+      event.preventDefault();
+      window.location.assign(logo ? logo.href : from);
     }
   };
   document.addEventListener("click", goBack, { capture: true });
