@@ -228,6 +228,7 @@ def ask(
             if code in PENDING:
                 gathered.add(identifier)
                 if gathered.more:
+                    association.abort()  # it may go on for ever
                     break
             elif code not in {SUCCESS, CANCELLED}:
                 raise UnreachedError(_refusal(node, status))

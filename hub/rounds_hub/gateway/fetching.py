@@ -107,6 +107,18 @@ class _Errand:
             _change(self.house, self.pull.id, total=total, done=done + warned)
             _change(self.house, self.pull.id, failed=failed)
 
+    def came(self, kept: int) -> None:
+        """Write what was kept: not every node counts in its responses."""
+        with self.house.sessions.begin() as session:
+            row = session.get_one(Pull, self.pull.id)
+            row.done = max(row.done, kept)
+            row.total = max(row.total, row.done + row.failed)
+
+
+def _nothing(node: str) -> str:
+    """Return what is said where a node sent nothing and calls that success."""
+    return f"The node {node!r} sent nothing: it may not have this study any more."
+
 
 def fetch(house: House, pull_id: str) -> str:
     """Bring the study of the pull *pull_id*; return its state afterwards.
@@ -181,6 +193,7 @@ def _get(errand: _Errand) -> str:
         raise _NotThisWayError(str(error)) from error
     if why and not taking.kept and not errand.stop():
         raise _NotThisWayError(why)
+    errand.came(taking.kept)
     return taking.why or why
 
 
@@ -291,6 +304,7 @@ def _end(house: House, pull_id: str, why: str) -> str:
         row = session.get_one(Pull, pull_id, with_for_update=True)
         if row.state not in OPEN:
             return row.state
+        why = why or ("" if row.done or row.failed else _nothing(row.node))
         row.state = "failed" if why or row.failed else "done"
         row.why = (why or ("Not everything came." if row.failed else ""))[:LONGEST_WHY]
         row.finished_at = utc_now()

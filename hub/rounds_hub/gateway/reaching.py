@@ -51,6 +51,7 @@ MOST_UNREAD = 64
 MOST_UNSENT = 8
 SHORTLY = 0.005
 WATCH_SECONDS = 0.25
+JOIN_SECONDS = 2.0
 PIECE = 2**16
 SUCCESS = 0x0000
 # What it logs of a data set may have a patient's name in it.
@@ -73,14 +74,16 @@ class NothingTakenError(UnreachedError):
 class Call:
     """What is asked of a node in one association.
 
-    *seconds* is how long the association may take in all; *message_bytes* how long one
-    message of the node may be. When *stop* returns true the connection ends at once.
+    *seconds* is how long the association may take in all, *patience* how long one
+    answer; *message_bytes* how long one message of the node may be. When *stop*
+    returns true the connection ends at once.
     """
 
     contexts: Sequence[PresentationContext]
     roles: Sequence[Any] = ()
     handlers: Sequence[tuple[Any, ...]] = ()
     seconds: float = math.inf
+    patience: float = ANSWER_SECONDS
     message_bytes: int = MESSAGE_BYTES
     stop: Callable[[], bool] = lambda: False
 
@@ -100,7 +103,7 @@ def reach(house: House, node: NodeRecord, call: Call) -> Iterator[Association]:
         why = "has no host in its record" if node.enabled else "is switched off"
         msg = f"The node {node.name!r} {why}: nothing is sent to it."
         raise ConflictError(msg)
-    entity = _Entity(house.settings.ae_title, call.message_bytes)
+    entity = _Entity(house.settings.ae_title, call)
     association = _associated(house, entity, node, call)
     ended = threading.Event()
     watch = threading.Thread(target=_watch, args=(association, call, ended))
@@ -116,6 +119,7 @@ def reach(house: House, node: NodeRecord, call: Call) -> Iterator[Association]:
         ended.set()
         _cut(association)
         watch.join()
+        association.dul.join(JOIN_SECONDS)
 
 
 def echo(house: House, node: NodeRecord) -> float:
@@ -149,14 +153,14 @@ def _answered(node: NodeRecord, status: Any) -> str:  # noqa: ANN401 (a pydicom 
 class _Entity(AE):
     """An application entity whose sockets have bounds."""
 
-    def __init__(self, title: str, message_bytes: int) -> None:
+    def __init__(self, title: str, call: Call) -> None:
         """Call as *title*."""
         super().__init__(ae_title=title)
-        self._message_bytes = message_bytes
+        self._call = call
         self.connection_timeout = CONNECT_SECONDS
-        self.acse_timeout = ASSOCIATE_SECONDS
-        self.dimse_timeout = ANSWER_SECONDS
-        self.network_timeout = ANSWER_SECONDS
+        self.acse_timeout = min(ASSOCIATE_SECONDS, call.patience)
+        self.dimse_timeout = call.patience
+        self.network_timeout = call.patience
 
     def _create_socket(
         self,
@@ -165,7 +169,7 @@ class _Entity(AE):
         tls_args: tuple[ssl.SSLContext, str] | None,
     ) -> AssociationSocket:
         """Return a socket with bounds for *assoc*."""
-        made = _BoundedSocket(assoc, address, self._message_bytes)
+        made = _BoundedSocket(assoc, address, self._call)
         made.tls_args = tls_args
         assoc.dul.to_provider_queue = _Unsent(assoc)
         return made
@@ -175,11 +179,12 @@ class _BoundedSocket(AssociationSocket):
     """A socket that reads no more than was asked for, and no longer than is fair."""
 
     def __init__(
-        self, assoc: Association, address: AddressInformation, message_bytes: int
+        self, assoc: Association, address: AddressInformation, call: Call
     ) -> None:
-        """Take messages of at most *message_bytes*."""
+        """Take what *call* allows."""
         super().__init__(assoc, address=address)
-        self._most = message_bytes
+        self._most = call.message_bytes
+        self.patience = call.patience
         self.taken = 0
 
     def recv(self, nr_bytes: int) -> bytearray:
@@ -198,7 +203,7 @@ class _BoundedSocket(AssociationSocket):
         self._wait_for_reader()
         read = bytearray(nr_bytes)
         view, got = memoryview(read), 0
-        until = time.monotonic() + ANSWER_SECONDS
+        until = time.monotonic() + self.patience
         connected = cast("socket.socket", self.socket)
         while got < nr_bytes:
             count = connected.recv_into(view[got : got + PIECE])
@@ -223,7 +228,7 @@ class _BoundedSocket(AssociationSocket):
 
     def _wait_for_reader(self) -> None:
         """Let the peer wait while its messages are not looked at."""
-        until = time.monotonic() + ANSWER_SECONDS
+        until = time.monotonic() + self.patience
         while self.assoc.dimse.msg_queue.qsize() > MOST_UNREAD:
             if time.monotonic() > until:
                 msg = "more answers than anybody looks at"
@@ -300,9 +305,9 @@ def _other(connected: socket.socket, node: NodeRecord) -> bool:
 
 def _opened(event: Event) -> None:
     """Let no read or write last for ever, and no small packet wait."""
-    connected = _raw(event.assoc)
-    if connected is not None:
-        connected.settimeout(ANSWER_SECONDS)
+    bounded, connected = event.assoc.dul.socket, _raw(event.assoc)
+    if connected is not None and isinstance(bounded, _BoundedSocket):
+        connected.settimeout(bounded.patience)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
