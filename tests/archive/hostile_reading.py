@@ -40,6 +40,8 @@ PREFIX = "/services/rounds/"
 KINDS = {"studies": "study", "series": "series", "instances": "instance"}
 MORE = {"frames": "0", "stacks": "0"}
 ASKED = ("?size=64&axis=coronal", "?size=300&center=0&width=1")
+DRAWN = ("geometry", "shape", "table", "packed", "segment", "good")
+"""Families of files whose pictures are asked for in more ways than one."""
 
 
 @dataclass(slots=True)
@@ -153,9 +155,10 @@ def _read(
         "series": outcome.series_uid,
         "instance": outcome.sop_uid,
     }
+    more = ASKED if told.name.startswith(DRAWN) else ()
     for template in templates:
         path = _filled(template, uids) or ""
-        for query in ("", *(ASKED if "/frames/" in path else ())):
+        for query in ("", *(more if path.endswith(".png") else ())):
             with _timed(told, template):
                 answer = client.get(path + query)
             if answer.status_code in {500, 502, 504}:

@@ -5,12 +5,16 @@ The corpus goes in, and is read, in a process of its own; see ``hostile_reading`
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.archive.hostile import corpus
 from tests.archive.hostile_reading import Told, otherwise, told_by
+from tests.conftest import open_house
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("hostile")]
 
 MOST_MEGABYTES, MOST_SECONDS = 256, 10
+SMALL = 2**20
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +88,23 @@ def test_a_refusal_is_one_sentence_with_nothing_of_the_patient(
     said = [one.why for one in told if one.why]
     assert all(why.isprintable() and len(why) < 300 for why in said)
     assert not any("Hostile^One" in why or "H-" in why for why in said)
+
+
+def test_rounds_import_takes_what_is_good_of_a_folder(tmp_path: Path) -> None:
+    files = [one for one in corpus() if len(one.data) < SMALL]
+    (tmp_path / "in").mkdir()
+    for number, hostile in enumerate(files):
+        (tmp_path / "in" / f"{number}.dcm").write_bytes(hostile.data)
+    open_house(tmp_path).close()
+    command = ["import", str(tmp_path / "in"), "--data", str(tmp_path / "data")]
+    done = subprocess.run(
+        [sys.executable, "-m", "rounds_hub.cli", *command, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr[-2000:]
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["taken"] == sum(not hostile.rule for hostile in files)
+    assert len(said["problems"]) == len(files) - said["taken"]
