@@ -14,7 +14,7 @@ from starlette.datastructures import FormData
 from rounds_hub.errors import HubError, InvalidError
 from rounds_hub.gateway.nodes import list_all
 from rounds_hub.portal.forms import FormDep, many, one
-from rounds_hub.portal.labels import ACTIONS
+from rounds_hub.portal.labels import ACTIONS, N_
 from rounds_hub.portal.visits import Visit, VisitDep
 from rounds_hub.routing import service, trying
 from rounds_hub.routing.names import FACTS
@@ -259,6 +259,7 @@ def _page(visit: Visit, form: RouteForm, status: int = 200) -> HTMLResponse:
         shown=shown,
         kinds=ACTIONS,
         facts=FACTS.values(),
+        examples=EXAMPLES,
     )
 
 
@@ -288,6 +289,32 @@ def _token() -> str:
     """Return a prefix for the fields of an action that no other has."""
     return f"a{secrets.token_hex(4)}"
 
+
+EXAMPLES = (
+    ('Modality == "CT"', N_("Names are DICOM keywords; texts stand in quotes.")),
+    (
+        "SliceThickness <= 1.25",
+        N_("Numbers stand without quotes: ==, !=, <, <=, >, >=."),
+    ),
+    (
+        'ConvolutionKernel in ["B60f", "LUNG"]',
+        N_("One of several; of several values one is enough."),
+    ),
+    (
+        'SeriesDescription like "*lung*"',
+        N_("* stands for any signs, ? for one; large and small letters are alike."),
+    ),
+    ('StudyDate >= "2026-03-01"', N_("Dates, times, and ages such as 18Y.")),
+    (
+        "exists(PatientAge)",
+        N_(
+            "Whether the series has a value for it. A clause on a value that is not "
+            "there is not known, and the route does not apply."
+        ),
+    ),
+    ("not (… or …) and …", N_("Joined by and, or, not, and parentheses.")),
+)
+"""Conditions and what they show, beside the form."""
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "run": ("template",),
