@@ -11,7 +11,7 @@ PLAIN = 192 * 2**20
 """Bytes of memory that any job may take beyond what the process has at its start."""
 
 CEILING = 4 * 2**30
-"""Bytes that no job may take more than, whatever it says it needs."""
+"""Bytes that one picture may take at the most, whatever it says it needs."""
 
 _STATM = Path("/proc/self/statm")
 _base: list[int] = []
@@ -35,7 +35,7 @@ def allow(more: int) -> None:
     if not _base:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = _base[0] + PLAIN + max(0, min(more, CEILING))
+    most = _base[0] + PLAIN + max(0, more)
     if hard != resource.RLIM_INFINITY:
         most = min(most, hard)
     resource.setrlimit(resource.RLIMIT_AS, (most, hard))

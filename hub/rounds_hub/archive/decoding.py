@@ -57,13 +57,17 @@ __all__ = [
 ]
 
 SECONDS = 10.0
-"""How long one job may take."""
+"""How long one job may compute; it may take three times that on a busy machine."""
 
 PROCESSES = 2
 WAIT_SECONDS = 30.0
 START_SECONDS = 60.0
+WAITING = 3
 BYTES_A_SECOND = 20 * 2**20
-"""What a series is read with at the least: so a large one may take longer."""
+"""What an instance is rewritten with at the least: so a large one may take longer."""
+
+SLOWEST = 5 * 2**20
+"""What a series is read and kept as a volume with at the least."""
 
 GRACE_SECONDS = 1.0
 PIECE = 2**20
@@ -100,7 +104,7 @@ class _Worker:
             self.end()
             self._process = _started()
         try:
-            wait = seconds + GRACE_SECONDS + (START_SECONDS if fresh else 0)
+            wait = WAITING * seconds + GRACE_SECONDS + (START_SECONDS if fresh else 0)
             return self._exchange(request, time.monotonic() + wait)
         except BaseException:
             self.end()
@@ -256,22 +260,24 @@ def _receive(descriptor: int, count: int, deadline: float) -> bytes:
     return b"".join(parts)
 
 
-_POOLS: dict[int, Pool] = {}
+_POOLS: dict[tuple[int, bool], Pool] = {}
 _OPENING = threading.Lock()
 
 
-def _pool() -> Pool:
-    """Return the pool of this process: after a fork, another one."""
+def _pool(*, whole: bool = False) -> Pool:
+    """Return the pool of this process, after a fork another one.
+
+    Jobs on *whole* series have one of their own: a picture does not wait for them.
+    """
     with _OPENING:
-        return _POOLS.setdefault(os.getpid(), Pool())
+        return _POOLS.setdefault((os.getpid(), whole), Pool(1 if whole else PROCESSES))
 
 
 @atexit.register
 def _close() -> None:
     """End the processes of this one."""
-    pool = _POOLS.pop(os.getpid(), None)
-    if pool is not None:
-        pool.close()
+    for key in [key for key in _POOLS if key[0] == os.getpid()]:
+        _POOLS.pop(key).close()
 
 
 def layout(path: Path) -> Layout | None:
@@ -335,20 +341,20 @@ def volumes(paths: Sequence[Path], folder: Path, limit: int) -> int:
 
     The one with most slices is in *folder* itself, others in ``stacks/<n>`` below it.
     """
-    seconds = SECONDS + _size(paths) / BYTES_A_SECOND
+    seconds = 3 * SECONDS + _size(paths) / SLOWEST
     given: dict[str, Any] = {
         "paths": list(map(str, paths)),
         "folder": str(folder),
         "limit": limit,
     }
-    return int(_pool().ask("volumes", seconds=seconds, **given))
+    return int(_pool(whole=True).ask("volumes", seconds=seconds, **given))
 
 
 def labels(path: Path, volume: Path) -> npt.NDArray[np.uint8]:
     """Return the segments of a segmentation on the grid of the volume in a folder."""
-    seconds = SECONDS + path.stat().st_size / BYTES_A_SECOND
+    seconds = 3 * SECONDS + path.stat().st_size / SLOWEST
     given: dict[str, Any] = {"path": str(path), "folder": str(volume)}
-    shape, content = _pool().fetch("labels", seconds=seconds, **given)
+    shape, content = _pool(whole=True).fetch("labels", seconds=seconds, **given)
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 

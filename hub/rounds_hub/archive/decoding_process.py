@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
     from pydicom import Dataset
 
-__all__ = ["JOBS", "answer", "serve"]
+__all__ = ["JOBS", "WAITING", "answer", "serve"]
+
+WAITING = 3
+"""How often longer than it may compute a job may take: others want the machine, too."""
 
 LENGTH = struct.Struct("<Q")
 DECODERS = ("openjpeg", "jpeg_ls", "openjpeg.utils", "PIL.JpegImagePlugin")
@@ -156,7 +159,7 @@ def answer(request: bytes) -> bytes:
     """Return the answer to one *request*, whatever comes of it."""
     try:
         asked = json.loads(request)
-        signal.setitimer(signal.ITIMER_REAL, float(asked["seconds"]))
+        _give(float(asked["seconds"]))
         budget.allow(0)
         said, content = JOBS[asked["job"]](**asked["given"])
     except Exception as error:  # noqa: BLE001 (who asked is told, and logs the kind)
@@ -164,7 +167,13 @@ def answer(request: bytes) -> bytes:
     else:
         return _message({"said": said}) + content
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _give(0)
+
+
+def _give(seconds: float) -> None:
+    """Let the process compute for so long, and wait as often on top; 0: for ever."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, WAITING * seconds)
 
 
 def _told(error: Exception) -> dict[str, Any]:
@@ -210,6 +219,7 @@ def _prepare() -> None:
     pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
     budget.begin()

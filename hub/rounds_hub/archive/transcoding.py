@@ -117,7 +117,7 @@ def encode_frame(image: Image, number: int, syntax: str) -> bytes:
 
 def _has_pixels(source: Path) -> bool:
     """Return whether there are pixel data to write frame by frame."""
-    budget.allow(3 * source.stat().st_size + 2**30)
+    budget.allow(min(3 * source.stat().st_size + 2**30, budget.CEILING))
     limits = Limits()
     with open_data_set(source, limits) as opened:
         header = read_header(opened, defer=PIECE)

@@ -148,7 +148,8 @@ def open_image(path: Path) -> Iterator[Image]:
         frame = layout.shape.frame_bits // 8 + 1
         inflated = len(opened.data) + path.stat().st_size
         header = max(0, layout.start - opened.start)
-        budget.allow(inflated + 2 * header + UNPACKING * packed * frame)
+        wanted = inflated + 2 * header + UNPACKING * packed * frame
+        budget.allow(min(wanted, budget.CEILING))
         yield Image(read_header(opened), layout, opened)
 
 

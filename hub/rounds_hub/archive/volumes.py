@@ -17,6 +17,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
+from rounds_hub.archive import decoding
 from rounds_hub.archive.intake import content_hash
 from rounds_hub.archive.reading import SeriesRecord, get_series, instances_of
 from rounds_hub.archive.store import free_space
@@ -25,11 +26,10 @@ from rounds_hub.errors import (
     HubError,
     InvalidError,
     NoSpaceError,
-    TooLargeError,
 )
-from rounds_kernels.errors import KernelError, SeriesTooLargeError, VolumeFormatError
+from rounds_kernels.errors import VolumeFormatError
 from rounds_kernels.keeping import GROUP
-from rounds_kernels.volumes import open_volume, read_stacks, write_volume
+from rounds_kernels.volumes import open_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,10 +84,9 @@ def _folder(house: House, principal: Principal, series: SeriesRecord) -> Path:
         if content_hash(one.sha256 for one in every) != series.content_hash:
             msg = "The series is just growing. Ask again in a moment."
             raise BusyError(msg)
+        paths = house.store.paths([one.sha256 for one in every])
         with _BUILDING:
-            _build(
-                house, series, house.store.paths([o.sha256 for o in every]), folder
-            )
+            _build(house, series, paths, folder)
     _make_room(house, keep=folder)
     return folder
 
@@ -167,9 +166,7 @@ def _build(house: House, series: SeriesRecord, paths: list[Path], folder: Path) 
     _refuse_full(house, series)
     building = folder.with_name(f"{uuid.uuid4().hex}.building")
     try:
-        stacks = _read(paths, house.settings.max_volume_bytes)
-        for number, stack in enumerate(stacks):
-            write_volume(stack, building / STACKS / str(number) if number else building)
+        decoding.volumes(paths, building, house.settings.max_volume_bytes)
         for path in building.rglob("*"):
             if path.is_file():
                 _sync(path)
@@ -177,16 +174,6 @@ def _build(house: House, series: SeriesRecord, paths: list[Path], folder: Path) 
         building.rename(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-
-
-def _read(paths: list[Path], limit: int) -> tuple[Volume, ...]:
-    """Return the volumes of a series, its errors in the words of the house."""
-    try:
-        return read_stacks(paths, limit=limit)
-    except SeriesTooLargeError as error:
-        raise TooLargeError(str(error)) from error
-    except KernelError as error:
-        raise InvalidError(str(error)) from error
 
 
 def _refuse_full(house: House, series: SeriesRecord) -> None:
