@@ -42,7 +42,7 @@ SUCCESS = 0x0000
 CANCELLED = 0xFE00
 _UID = re.compile(r"[0-9.]{1,64}")
 _DAY = re.compile(r"\d{8}")
-_ROOTS = (
+ROOTS = (
     StudyRootQueryRetrieveInformationModelFind,
     PatientRootQueryRetrieveInformationModelFind,
 )
@@ -219,7 +219,7 @@ def ask(
     UnreachedError
         If the node does not answer, or fails.
     """
-    contexts = [build_context(root) for root in _ROOTS]
+    contexts = [build_context(root) for root in ROOTS]
     call = Call(contexts, seconds=MOST_SECONDS)
     with reach(house, node, call) as association:
         gathered = _Gathered(level)
@@ -240,7 +240,7 @@ def _responses(
 ) -> Iterator[tuple[Dataset, Dataset | None]]:
     """Return what comes back from a query, in the first root that is accepted."""
     accepted = {one.abstract_syntax for one in association.accepted_contexts}
-    root = next(one for one in _ROOTS if one in accepted)
+    root = next(one for one in ROOTS if one in accepted)
     identifier = Dataset()
     identifier.QueryRetrieveLevel = level
     for keyword in RETURNED[level]:
