@@ -41,6 +41,8 @@ __all__ = ["fill", "may_see", "touched"]
 
 AT_ONCE: Final = 200
 MOST_WORDS: Final = 8
+_SERIES: Final = Series.__table__
+_SETS: Final = Sight.__table__
 _LOCK: Final = 7_461_002  # any number, the same in every process
 _KEY: Final = "sight"
 _DECIDES: Final[dict[type[Any], tuple[str, ...]]] = {
@@ -52,17 +54,19 @@ _TABLES: Final = {"series", "case", "case_series", "run_request"}
 
 
 def may_see(
-    principal: Principal, series: type[Series] = Series
+    principal: Principal, sight: ColumnElement[str] | None = None
 ) -> ColumnElement[bool]:
     """Return the condition that *principal* may see the series of a row.
 
-    It is :func:`rounds_hub.access.audience.of_series` as SQL: administrators see
-    every series, others those whose set has one of their audience strings.
+    *sight* is that column of its table, where it is not the table itself. It is
+    :func:`rounds_hub.access.audience.of_series` as SQL: administrators see every
+    series, others those whose set has one of their audience strings.
     """
     if audience.ADMINS in principal.audiences:
         return true()
     theirs = sorted(principal.audiences)
-    return series.sight.in_(select(Sight.name).where(Sight.audience.in_(theirs)))
+    sets = select(_SETS.c.name).where(_SETS.c.audience.in_(theirs))
+    return (_SERIES.c.sight if sight is None else sight).in_(sets)
 
 
 def touched(session: Session, series_uids: Iterable[str]) -> None:

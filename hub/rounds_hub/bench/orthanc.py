@@ -24,9 +24,9 @@ import httpx
 from rounds_hub.errors import BusyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["AE_TITLE", "DICOM_PORT", "Orthanc", "orthanc"]
+__all__ = ["AE_TITLE", "DICOM_PORT", "Orthanc", "network", "orthanc"]
 
 AE_TITLE = "ORTHANC"
 DICOM_PORT, HTTP_PORT = 4242, 8042
@@ -66,13 +66,19 @@ class Orthanc:
 
 
 @contextmanager
-def orthanc(modalities: dict[str, tuple[str, int]] | None = None) -> Iterator[Orthanc]:
+def orthanc(
+    modalities: dict[str, tuple[str, int]] | None = None,
+    fill: Callable[[Path], None] | None = None,
+) -> Iterator[Orthanc]:
     """Run an Orthanc with nothing in it, and end it and its network afterwards.
 
     Parameters
     ----------
     modalities
         The AE titles that it can send to, each with host and port as it sees them.
+    fill
+        Puts rows and files into the folder of its storage while it does not run; its
+        tables are there.
 
     Raises
     ------
@@ -80,23 +86,34 @@ def orthanc(modalities: dict[str, tuple[str, int]] | None = None) -> Iterator[Or
         If it is not installed, or this user may not make a network for it.
     """
     _refuse_missing()
-    with _network() as (name, theirs, ours), tempfile.TemporaryDirectory() as made:
+    with network() as (name, theirs, ours), tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         settings = folder / "orthanc.json"
         settings.write_text(json.dumps(_settings(folder, modalities or {})), "utf-8")
-        command = ["ip", "netns", "exec", name, "Orthanc", str(settings)]
-        process = subprocess.Popen(  # noqa: S603 (our own words)
-            command,
-            env=os.environ | {"TCP_NODELAY": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
+        if fill is not None:
+            with _process(name, settings) as first:
+                _version(theirs, first)
+            fill(folder / "storage")
+        with _process(name, settings) as process:
             yield Orthanc(theirs, ours, _version(theirs, process))
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+
+
+@contextmanager
+def _process(network: str, settings: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the program in a *network*; end it at once afterwards."""
+    command = ["ip", "netns", "exec", network, "Orthanc", str(settings)]
+    process = subprocess.Popen(  # noqa: S603 (our own words)
+        command,
+        env=os.environ | {"TCP_NODELAY": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _settings(folder: Path, modalities: dict[str, tuple[str, int]]) -> dict[str, Any]:
@@ -132,8 +149,14 @@ def _refuse_missing() -> None:
 
 
 @contextmanager
-def _network() -> Iterator[tuple[str, str, str]]:
-    """Give a namespace, its address and ours, on a link that nobody else is on."""
+def network() -> Iterator[tuple[str, str, str]]:
+    """Give a namespace, its address and ours, on a link that nobody else is on.
+
+    Raises
+    ------
+    BusyError
+        If this user may not make one here.
+    """
     mark = secrets.token_hex(3)
     name, outside, inside = f"rounds-{mark}", f"ro-{mark}", f"ri-{mark}"
     # 198.18.0.0/15 is for measuring alone (RFC 2544).

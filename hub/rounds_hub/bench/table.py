@@ -22,7 +22,9 @@ ROWS = {
     "search": "search_cases",
     "spawn": "spawn_server",
     "run": "run_notebook",
+    "qido": "query_studies",
     "stow": "stow",
+    "c-store": "c_store",
 }
 
 

@@ -21,7 +21,7 @@ import uvicorn
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse
 
-from rounds_hub.access.principal import SYSTEM, Principal
+from rounds_hub.access.principal import SYSTEM, Principal, Role
 from rounds_hub.errors import BusyError, NotSignedInError
 from rounds_hub.house import House
 from rounds_hub.processes import die_with_parent
@@ -43,17 +43,18 @@ SECONDS = 60.0
 class OneWord:
     """Signs in who sends the word of this race."""
 
-    def __init__(self, word: str) -> None:
-        """Know the *word*."""
+    def __init__(self, word: str, principal: Principal = SYSTEM) -> None:
+        """Know the *word*, and who sends it."""
         self.word = word
+        self.principal = principal
 
     async def identify(self, request: Request) -> Principal:
-        """Return the house itself, or raise NotSignedInError."""
+        """Return who sends the word, or raise NotSignedInError."""
         said = request.headers.get("authorization", "")
         if not secrets.compare_digest(said, f"token {self.word}"):
             msg = "This service is for a race alone."
             raise NotSignedInError(msg)
-        return SYSTEM
+        return self.principal
 
     def start(self, request: Request) -> Response:
         """Send a browser back to where it was: nobody signs in here."""
@@ -65,8 +66,10 @@ class OneWord:
 
 
 @contextmanager
-def web_service(data: Path) -> Iterator[httpx.Client]:
+def web_service(data: Path, role: str = "") -> Iterator[httpx.Client]:
     """Run a web service on the house in *data*; give a client that is signed in.
+
+    The client is the house itself, or somebody with *role*.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def web_service(data: Path) -> Iterator[httpx.Client]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", __name__, str(data), str(port)]
+    command = [sys.executable, "-m", __name__, str(data), str(port), role]
     process = subprocess.Popen(command, env=os.environ | {WORD: word})  # noqa: S603 (ours)
     headers = {"authorization": f"token {word}"}
     base = f"http://127.0.0.1:{port}/"
@@ -108,7 +111,9 @@ def main() -> None:
     """Serve until the process that started this is gone."""
     die_with_parent()
     house = House.open(load_settings(data_dir=sys.argv[1]))
-    app = create_app(house, OneWord(os.environ.pop(WORD)), "/")
+    role = sys.argv[3]
+    who = Principal("racer", frozenset({Role(role)})) if role else SYSTEM
+    app = create_app(house, OneWord(os.environ.pop(WORD), who), "/")
     uvicorn.run(app, port=int(sys.argv[2]), log_level="error", access_log=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,6 +40,11 @@ __all__ = ["Answer", "Match", "Query", "find"]
 
 MOST_KEYS: Final = 64
 MOST_OFFSET: Final = 10_000_000
+ENOUGH: Final = 3
+"""How many letters at the beginning of a value leave few studies."""
+_NARROW: Final = frozenset(
+    {"PatientName", "PatientID", "AccessionNumber", "StudyInstanceUID"}
+)
 _TABLE: Final = {
     Level.PATIENT: "study",
     Level.STUDY: "study",
@@ -148,7 +154,10 @@ def _asked(
     for path, values in query.keys.items():
         sorted_out.add(path, values)
     conditions = Conditions(
-        house.sessions.engine.dialect.name, zone=sorted_out.zone, fuzzy=query.fuzzy
+        house.sessions.engine.dialect.name,
+        zone=sorted_out.zone,
+        fuzzy=query.fuzzy,
+        narrow=not query.fuzzy and sorted_out.narrow(),
     )
     asked = Asked(
         level=query.level,
@@ -191,6 +200,14 @@ class _SortedOut:
             self.items.setdefault(key, {})[path[1]] = said
         else:
             self.unmatched.append(".".join(path))
+
+    def narrow(self) -> bool:
+        """Return whether a key leaves few studies, by the index of its beginning."""
+        return any(
+            all(len(re.split(r"[*?]", value)[0]) >= ENOUGH for value in values)
+            for key, values in self.keys.items()
+            if key.keyword in _NARROW
+        )
 
     def _in_zone(self, said: str) -> None:
         """Take the zone in which the query's dates and times are (PS3.4, C.2.1.2)."""

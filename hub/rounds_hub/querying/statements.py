@@ -9,13 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Select, and_, case, distinct, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Select, Table, and_, case, distinct, func, select
 
 from rounds_hub.access.sight import may_see
-from rounds_hub.archive.models import Instance, Series, Study
-from rounds_hub.querying.conditions import TABLES
-from rounds_hub.querying.keys import DATE_OF, TIME_OF, Level, Matching, key_of
+from rounds_hub.querying.conditions import INSTANCE, SERIES, STUDY, TABLES
+from rounds_hub.querying.keys import (
+    DATE_OF,
+    KEYS,
+    TIME_OF,
+    Level,
+    Matching,
+    key_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,59 +57,70 @@ def statement(asked: Asked) -> Select[Any]:
         return _patients(asked)
     page = _page(asked).subquery("page")
     row = TABLES[asked.level]
-    wanted = select(*_columns(asked.level), *_counts(asked))
-    joined = wanted.select_from(page).join(row, row.uid == page.c.uid)
+    wanted = select(*_COLUMNS[asked.level], *_counts(asked))
+    joined = wanted.select_from(page).join(row, row.c.uid == page.c.uid)
     if asked.level is Level.IMAGE:
-        joined = joined.join(Series, Series.uid == Instance.series_uid)
+        joined = joined.join(SERIES, SERIES.c.uid == INSTANCE.c.series_uid)
     if asked.level is not Level.STUDY:
-        joined = joined.join(Study, Study.uid == Series.study_uid)
-    return joined.order_by(*_order(asked.level))
+        joined = joined.join(STUDY, STUDY.c.uid == SERIES.c.study_uid)
+    return joined.order_by(*_ORDER[asked.level])
 
 
 def _page(asked: Asked) -> Select[Any]:
     """Return the UIDs of the rows of the page."""
     if asked.level is Level.STUDY:
-        found = select(Study.uid.label("uid"))
+        found = select(STUDY.c.uid.label("uid"))
     elif asked.level is Level.SERIES:
-        found = select(Series.uid.label("uid")).join(Study)
+        found = select(SERIES.c.uid.label("uid")).join(STUDY)
     else:
-        found = select(Instance.uid.label("uid")).join(Series).join(Study)
-    found = found.where(*_where(asked)).order_by(*_order(asked.level))
+        found = select(INSTANCE.c.uid.label("uid")).join(SERIES).join(STUDY)
+    order = (asked.conditions.moment.desc(), *_ORDER[asked.level][1:])
+    found = found.where(*_where(asked)).order_by(*order)
     return found.limit(asked.limit).offset(asked.offset)
 
 
-def _order(level: Level) -> list[Any]:
-    """Return the order of the rows of *level*: the newest study first, then numbers."""
-    order: list[Any] = [Study.moment.desc(), Study.uid.desc()]
-    if level in {Level.SERIES, Level.IMAGE}:
-        order += [Series.number, Series.uid]
-    if level is Level.IMAGE:
-        order += [Instance.number, Instance.uid]
-    return order
+_NEWEST: Final = (STUDY.c.moment.desc(), STUDY.c.uid.desc())
+_BY_NUMBER: Final = (*_NEWEST, SERIES.c.number, SERIES.c.uid)
+_ORDER: Final[dict[Level, tuple[Any, ...]]] = {
+    Level.STUDY: _NEWEST,
+    Level.SERIES: _BY_NUMBER,
+    Level.IMAGE: (*_BY_NUMBER, INSTANCE.c.number, INSTANCE.c.uid),
+}
+"""The order of the rows of each level: the newest study first, then by numbers."""
 
+_READ: Final[dict[Table, tuple[str, ...]]] = {
+    table: tuple(
+        dict.fromkeys(
+            [
+                key.column
+                for key in KEYS.values()
+                if key.column and table is TABLES[key.level]
+            ]
+            + ["attributes"]
+        )
+    )
+    for table in (STUDY, SERIES, INSTANCE)
+}
+_OF_STUDY: Final = tuple(STUDY.c[name].label(f"study_{name}") for name in _READ[STUDY])
+_OF_SERIES: Final = tuple(
+    SERIES.c[name].label(f"series_{name}") for name in _READ[SERIES]
+)
+_OF_IMAGE: Final = tuple(
+    INSTANCE.c[name].label(f"instance_{name}") for name in _READ[INSTANCE]
+)
+_COLUMNS: Final[dict[Level, tuple[Any, ...]]] = {
+    Level.STUDY: _OF_STUDY,
+    Level.SERIES: _OF_STUDY + _OF_SERIES,
+    Level.IMAGE: _OF_STUDY + _OF_SERIES + _OF_IMAGE,
+}
+"""The columns of each level and of the levels above, named by their table."""
 
-def _columns(level: Level) -> list[Any]:
-    """Return the columns of *level* and of the levels above, named by their table."""
-    tables: list[Any] = [Study]
-    if level in {Level.SERIES, Level.IMAGE}:
-        tables.append(Series)
-    if level is Level.IMAGE:
-        tables.append(Instance)
-    return [
-        column.label(f"{table.__tablename__}_{column.name}")
-        for table in tables
-        for column in table.__table__.c
-        if column.name not in _NOT_READ
-    ]
-
-
-_NOT_READ: Final = frozenset(
-    {
-        "audience", "sight", "held", "created_at", "content_hash", "owner", "sha256",
-        "size", "name_alphabetic", "name_ideographic", "name_phonetic", "name_words",
-        "revision", "run_id", "keys_version",
-    }
-)  # fmt: skip
+_OTHER: Final = SERIES.alias("of_study")
+_INSIDE: Final = INSTANCE.alias("in_it")
+_SEEN: Final = SERIES.alias("counted")
+_SEEN_IMAGE: Final = INSTANCE.alias("counted_instance")
+_THEIRS: Final = STUDY.alias("of_patient")
+_THEIR_SERIES: Final = SERIES.alias("of_patient_series")
 
 
 def _where(asked: Asked) -> list[Any]:
@@ -115,12 +131,14 @@ def _where(asked: Asked) -> list[Any]:
     if asked.level is Level.IMAGE:
         return [*above, *series, *images, may_see(asked.principal)]
     if images:
-        some = select(Instance.uid).where(Instance.series_uid == Series.uid, *images)
-        series = [*series, some.correlate(Series, Study).exists()]
+        some = select(INSTANCE.c.uid).where(
+            INSTANCE.c.series_uid == SERIES.c.uid, *images
+        )
+        series = [*series, some.correlate(SERIES, STUDY).exists()]
     if asked.level is Level.SERIES:
         return [*above, *series, may_see(asked.principal)]
-    seen = select(Series.uid).where(Series.study_uid == Study.uid, *series)
-    return [*above, seen.where(may_see(asked.principal)).correlate(Study).exists()]
+    seen = select(SERIES.c.uid).where(SERIES.c.study_uid == STUDY.c.uid, *series)
+    return [*above, seen.where(may_see(asked.principal)).correlate(STUDY).exists()]
 
 
 def _by_level(asked: Asked) -> Iterator[tuple[Level, list[Any]]]:
@@ -168,75 +186,70 @@ def _given(asked: Asked, keyword: str) -> tuple[str, ...]:
 
 def _in_study(asked: Asked, key: Key, values: tuple[str, ...]) -> Any:  # noqa: ANN401 (a condition)
     """Return the condition that a series one may see has one of *values*."""
-    other, inside = aliased(Series, name="of_study"), aliased(Instance, name="in_it")
     if key.matching is Matching.UIDS:
-        column: Any = inside.sop_class
-        found = select(inside.uid).join(other, inside.series_uid == other.uid)
+        column: Any = _INSIDE.c.sop_class
+        joined = _INSIDE.c.series_uid == _OTHER.c.uid
+        found = select(_INSIDE.c.uid).join(_OTHER, joined)
     else:
-        column = other.modality
-        found = select(other.uid)
-    seen = and_(other.study_uid == Study.uid, may_see(asked.principal, other))
+        column = _OTHER.c.modality
+        found = select(_OTHER.c.uid)
+    home = _OTHER.c.study_uid == STUDY.c.uid
     matches = asked.conditions.on_column(key, column, values)
-    return found.where(seen, matches).correlate(Study).exists()
+    seen = may_see(asked.principal, _OTHER.c.sight)
+    return found.where(home, seen, matches).correlate(STUDY).exists()
 
 
 def _counts(asked: Asked) -> list[Any]:
     """Return what is counted for each row, over what the principal may see."""
-    seen = aliased(Series, name="counted")
-    theirs = and_(seen.study_uid == Study.uid, may_see(asked.principal, seen))
+    seen = may_see(asked.principal, _SEEN.c.sight)
+    theirs = and_(_SEEN.c.study_uid == STUDY.c.uid, seen)
     every = func.json_agg if asked.conditions.postgresql else func.json_group_array
-    inside = aliased(Instance, name="counted_instance")
     made: dict[str, Any] = {
-        "NumberOfStudyRelatedSeries": select(func.count(seen.uid)),
-        "NumberOfStudyRelatedInstances": select(func.sum(seen.instance_count)),
-        "ModalitiesInStudy": select(every(distinct(seen.modality))),
-        "SOPClassesInStudy": select(every(distinct(inside.sop_class))).join(
-            seen, inside.series_uid == seen.uid
+        "NumberOfStudyRelatedSeries": select(func.count(_SEEN.c.uid)),
+        "NumberOfStudyRelatedInstances": select(func.sum(_SEEN.c.instance_count)),
+        "ModalitiesInStudy": select(every(distinct(_SEEN.c.modality))),
+        "SOPClassesInStudy": select(every(distinct(_SEEN_IMAGE.c.sop_class))).join(
+            _SEEN, _SEEN_IMAGE.c.series_uid == _SEEN.c.uid
         ),
     }
     counted = [
-        made[name].where(theirs).correlate(Study).scalar_subquery().label(name)
+        made[name].where(theirs).correlate(STUDY).scalar_subquery().label(name)
         for name in sorted(asked.counted & made.keys())
     ]
     if asked.level in {Level.SERIES, Level.IMAGE}:
-        counted.append(Series.instance_count.label("NumberOfSeriesRelatedInstances"))
-    return counted + _patient_counts(asked, Study)
+        counted.append(SERIES.c.instance_count.label("NumberOfSeriesRelatedInstances"))
+    return counted + _patient_counts(asked)
 
 
-def _patient_counts(asked: Asked, row: Any) -> list[Any]:  # noqa: ANN401 (an alias)
-    """Return what is counted for the patient of a row's study."""
+def _patient_counts(asked: Asked) -> list[Any]:
+    """Return what is counted for the patient of a row's study.
+
+    Patients without a number are told apart by their name.
+    """
     if not any("Patient" in name for name in asked.counted):
         return []
-    study = aliased(Study, name="of_patient")
-    series = aliased(Series, name="of_patient_series")
-    found = (
-        select(
-            func.count(distinct(study.uid)).label("NumberOfPatientRelatedStudies"),
-            func.count(series.uid).label("NumberOfPatientRelatedSeries"),
-            func.sum(series.instance_count).label("NumberOfPatientRelatedInstances"),
-        )
-        .join(series, series.study_uid == study.uid)
-        .where(_same_patient(study, row), may_see(asked.principal, series))
+    study, series, row = _THEIRS.c, _THEIR_SERIES.c, STUDY.c
+    counts = {
+        "NumberOfPatientRelatedStudies": func.count(distinct(study.uid)),
+        "NumberOfPatientRelatedSeries": func.count(series.uid),
+        "NumberOfPatientRelatedInstances": func.sum(series.instance_count),
+    }
+    same = and_(
+        study.patient_id == row.patient_id,
+        study.issuer == row.issuer,
+        (study.patient_id != "") | (study.name_alphabetic == row.name_alphabetic),
     )
+    joined = _THEIRS.join(_THEIR_SERIES, series.study_uid == study.uid)
+    seen = may_see(asked.principal, series.sight)
     return [
-        found.with_only_columns(column, maintain_column_froms=True)
-        .correlate(row)
+        select(counts[name])
+        .select_from(joined)
+        .where(same, seen)
+        .correlate(STUDY)
         .scalar_subquery()
-        .label(column.name)
-        for column in found.selected_columns
+        .label(name)
+        for name in sorted(asked.counted & counts.keys())
     ]
-
-
-def _same_patient(one: Any, other: Any) -> Any:  # noqa: ANN401 (aliases)
-    """Return the condition that two studies are of one patient.
-
-    Those without a number are told apart by their name.
-    """
-    return and_(
-        one.patient_id == other.patient_id,
-        one.issuer == other.issuer,
-        (one.patient_id != "") | (one.name_alphabetic == other.name_alphabetic),
-    )
 
 
 def _patients(asked: Asked) -> Select[Any]:
@@ -246,23 +259,23 @@ def _patients(asked: Asked) -> Select[Any]:
     """
     found = (
         select(
-            Study.uid.label("uid"),
+            STUDY.c.uid.label("uid"),
             func.row_number()
             .over(
-                partition_by=(Study.patient_id, Study.issuer, _nameless()),
-                order_by=(Study.moment.desc(), Study.uid.desc()),
+                partition_by=(STUDY.c.patient_id, STUDY.c.issuer, _nameless()),
+                order_by=(STUDY.c.moment.desc(), STUDY.c.uid.desc()),
             )
             .label("place"),
         )
         .where(*_where(asked))
         .subquery("ranked")
     )
-    row = select(*_columns(Level.STUDY), *_patient_counts(asked, Study))
+    row = select(*_COLUMNS[Level.STUDY], *_patient_counts(asked))
     return (
         row.select_from(found)
-        .join(Study, Study.uid == found.c.uid)
+        .join(STUDY, STUDY.c.uid == found.c.uid)
         .where(found.c.place == 1)
-        .order_by(Study.patient_id, Study.issuer, Study.name_alphabetic, Study.uid)
+        .order_by(STUDY.c.patient_id, STUDY.c.issuer, _nameless(), STUDY.c.uid)
         .limit(asked.limit)
         .offset(asked.offset)
     )
@@ -270,4 +283,4 @@ def _patients(asked: Asked) -> Select[Any]:
 
 def _nameless() -> Any:  # noqa: ANN401 (an expression)
     """Return the name where there is no number to tell patients apart."""
-    return case((Study.patient_id == "", Study.name_alphabetic), else_="")
+    return case((STUDY.c.patient_id == "", STUDY.c.name_alphabetic), else_="")
