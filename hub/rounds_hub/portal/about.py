@@ -39,6 +39,7 @@ IN_THE_BROWSER = (
     ("Bootstrap", "5.3.9", "MIT"),
     ("Bootstrap Icons", "1.13.2", "MIT"),
     ("htmx", "2.0.11", "0BSD"),
+    ("OHIF", "3.13.2", "MIT"),
 )
 
 
