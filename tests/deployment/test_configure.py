@@ -117,6 +117,17 @@ def test_parts_find_the_data_folder(tmp_path: Path) -> None:
     assert services[0]["environment"]["ROUNDS_DATA"] == str(tmp_path)
 
 
+def test_parts_find_the_key_of_a_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROUNDS_STORE_COLD_KEY", "k")
+    monkeypatch.setenv("ROUNDS_SOMETHING_ELSE", "x")
+    services = configured(plan_in(tmp_path)).JupyterHub.services
+    found = services[1]["environment"]
+    assert found["ROUNDS_STORE_COLD_KEY"] == "k"
+    assert "ROUNDS_SOMETHING_ELSE" not in found
+
+
 def test_only_the_web_service_has_an_address(tmp_path: Path) -> None:
     services = configured(plan_in(tmp_path)).JupyterHub.services
     assert [each["name"] for each in services if "url" in each] == ["rounds"]

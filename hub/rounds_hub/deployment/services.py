@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 __all__ = ["services_of"]
 
 _HANDED_ON = ("HOME", "TMPDIR", "ROUNDS_DEVICE", "ROUNDS_ITK_BUNDLE", "SSL_CERT_FILE")
+_KEYS = ("ROUNDS_STORE_", "AWS_")
+"""How the names begin of the keys to object storage."""
 
 
 def services_of(plan: Plan) -> list[dict[str, Any]]:
@@ -64,6 +66,10 @@ def _culler(plan: Plan) -> dict[str, Any]:
 
 def _environment(plan: Plan) -> dict[str, str]:
     """Return what a part of the house finds in its environment."""
-    handed = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+    handed = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _HANDED_ON or name.startswith(_KEYS)
+    }
     named = {"ROUNDS_CONFIG": plan.config_file} if plan.config_file else {}
     return handed | named | {"ROUNDS_DATA": str(plan.data)}
