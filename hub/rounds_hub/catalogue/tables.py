@@ -20,6 +20,7 @@ from rounds_hub.catalogue.models import Base, OutboxEvent
 from rounds_hub.gateway.models import Node, Pull, RemovedNode, Sending, SendingItem
 from rounds_hub.routing.models import (
     Firing,
+    ProcedureStep,
     Route,
     RouteVersion,
     SeriesLabel,
@@ -40,6 +41,7 @@ __all__ = [
     "Node",
     "ObjectPlace",
     "OutboxEvent",
+    "ProcedureStep",
     "Pull",
     "Removal",
     "RemovedNode",

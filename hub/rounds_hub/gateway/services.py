@@ -47,6 +47,7 @@ MODULES = (
     "rounds_hub.gateway.storing",
     "rounds_hub.gateway.retrieving",
     "rounds_hub.gateway.commitment",
+    "rounds_hub.gateway.announcing",
 )
 """The modules that register services; imported when the gateway starts."""
 

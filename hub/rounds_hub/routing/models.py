@@ -10,7 +10,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from rounds_hub.catalogue.models import Base, utc_now
 
-__all__ = ["Firing", "Route", "RouteVersion", "SeriesLabel", "SeriesState"]
+__all__ = [
+    "Firing",
+    "ProcedureStep",
+    "Route",
+    "RouteVersion",
+    "SeriesLabel",
+    "SeriesState",
+]
 
 
 class SeriesState(Base):
@@ -38,6 +45,23 @@ class SeriesState(Base):
     why: Mapped[str] = mapped_column(default="")
     problem: Mapped[str] = mapped_column(default="")
     """What kept the routes from being tried, empty where they were."""
+
+
+class ProcedureStep(Base):
+    """What a modality says of an examination while it goes on (MPPS, PS3.4 annex F).
+
+    *status* is ``IN PROGRESS``, ``COMPLETED`` or ``DISCONTINUED``; *counts* has the
+    number of instances of each of its series, as far as they were named.
+    """
+
+    __tablename__ = "procedure_step"
+
+    uid: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    status: Mapped[str]
+    counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[datetime | None]
 
 
 class SeriesLabel(Base):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -19,15 +19,30 @@ if TYPE_CHECKING:
     from sqlalchemy import Insert, Table
     from sqlalchemy.orm import Session
 
-    from rounds_hub.archive.models import Series
 
-__all__ = ["MOST_EXPECTED", "association_ended", "expect", "series_changed"]
+__all__ = ["MOST_EXPECTED", "Changed", "association_ended", "expect", "series_changed"]
 
 MOST_EXPECTED = 1_000_000
 SOME = 500
 
 
-def series_changed(session: Session, series: Series) -> None:
+class Changed(Protocol):
+    """A series whose content is another now."""
+
+    @property
+    def uid(self) -> str:
+        """Its SeriesInstanceUID."""
+
+    @property
+    def content_hash(self) -> str:
+        """The hash over the hashes of its instances."""
+
+    @property
+    def instance_count(self) -> int:
+        """How many instances it has."""
+
+
+def series_changed(session: Session, series: Changed) -> None:
     """Note, in the transaction of *session*, that *series* has other content now.
 
     It is open again, whatever it was before.

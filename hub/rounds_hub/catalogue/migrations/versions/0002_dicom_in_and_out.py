@@ -74,6 +74,16 @@ def _routing() -> None:
         sa.PrimaryKeyConstraint("series_uid", "label", name=op.f("pk_series_label")),
     )
     op.create_index(op.f("ix_series_label_label"), "series_label", ["label"])
+    op.create_table(
+        "procedure_step",
+        sa.Column("uid", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("uid", name=op.f("pk_procedure_step")),
+    )
     _routes()
 
 
