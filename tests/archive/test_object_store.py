@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.archive.conftest import ObjectServer
 
+pytestmark = pytest.mark.xdist_group("object_server")
+
 
 @pytest.fixture
 def bucket(object_server: ObjectServer) -> Bucket:

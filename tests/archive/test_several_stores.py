@@ -75,6 +75,7 @@ def test_a_house_has_one_local_store_by_default(tmp_path: Path) -> None:
     assert list(parts_of(store)) == ["local"]
 
 
+@pytest.mark.xdist_group("object_server")
 def test_a_house_can_have_a_folder_and_a_bucket(
     tmp_path: Path, object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
