@@ -10,13 +10,13 @@ import hashlib
 import threading
 from bisect import insort
 from collections import OrderedDict
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.orm.attributes import set_committed_value
 
 from rounds_hub.archive.models import Instance, Series
 from rounds_hub.catalogue.models import OutboxEvent
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from rounds_hub.archive.checking import Examined
 
-__all__ = ["content_hash", "grow", "insert_new", "known_hashes"]
+__all__ = ["Growing", "content_hash", "grow", "insert_new", "known_hashes", "locked"]
 
 MOST_IN_ONE_QUERY: Final = 5000
 MOST_REMEMBERED: Final = 64
@@ -82,6 +82,37 @@ def known_hashes(session: Session, uids: Iterable[str]) -> dict[str, str]:
     return found
 
 
+@dataclass(slots=True)
+class Growing:
+    """What must be known of a series that grows, as it stands in the catalogue."""
+
+    uid: str
+    study_uid: str
+    owner: str
+    run_id: str | None
+    instance_count: int
+    frame_count: int
+    content_hash: str
+    revision: int
+    rows: int
+    columns: int
+
+
+_LOCK: Final = (
+    select(*(_SERIES.c[one.name] for one in fields(Growing)))
+    .where(_SERIES.c.uid.in_(bindparam("uids", expanding=True)))
+    .order_by(_SERIES.c.uid)
+    .with_for_update()
+)
+
+
+def locked(session: Session, uids: Iterable[str]) -> dict[str, Growing]:
+    """Return those series that are there, held until the transaction ends."""
+    some = {"uids": sorted(uids)}
+    rows = session.connection().execute(_LOCK, some)
+    return {row.uid: Growing(*row) for row in rows}
+
+
 def insert_new(session: Session, table: type[Any], rows: list[dict[str, Any]]) -> int:
     """Insert those *rows* whose key is not there yet; return how many they were."""
     if not rows:
@@ -91,7 +122,9 @@ def insert_new(session: Session, table: type[Any], rows: list[dict[str, Any]]) -
     return len(session.connection().execute(statement, rows).all())
 
 
-def grow(session: Session, series: Series, new: Sequence[tuple[str, Examined]]) -> None:
+def grow(
+    session: Session, series: Growing, new: Sequence[tuple[str, Examined]]
+) -> None:
     """Bring the counts and the hash of *series* up to what is *new*, and say so.
 
     The series is held by the transaction; the rows of what is new are written.
@@ -122,7 +155,7 @@ def grow(session: Session, series: Series, new: Sequence[tuple[str, Examined]]) 
     given = {f"new_{name}": value for name, value in values.items()}
     connection.execute(_GROW, given | {"series": series.uid})
     for name, value in values.items():
-        set_committed_value(series, name, value)
+        setattr(series, name, value)
     connection.execute(_SAY, {"kind": "series", "key": series.uid})
     series_changed(session, series)
 
@@ -147,7 +180,7 @@ class _Remembered:
         self._found: OrderedDict[str, tuple[str, list[str]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def hashes(self, session: Session, series: Series, new: list[str]) -> list[str]:
+    def hashes(self, session: Session, series: Growing, new: list[str]) -> list[str]:
         """Return the sorted hashes of *series* with those that are *new*."""
         with self._lock:
             there, hashes = self._found.pop(series.uid, ("", []))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from rounds_hub.access.policy import (
@@ -20,13 +21,20 @@ from rounds_hub.access.policy import (
     visible,
 )
 from rounds_hub.access.sight import touched
-from rounds_hub.archive.growing import content_hash, grow, insert_new, known_hashes
+from rounds_hub.archive.growing import (
+    Growing,
+    content_hash,
+    grow,
+    insert_new,
+    known_hashes,
+    locked,
+)
 from rounds_hub.archive.models import Aside, Instance, Series, Study
 from rounds_hub.errors import BusyError, NotFoundError
 from rounds_hub.runs.models import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy.orm import Session
 
@@ -48,6 +56,13 @@ __all__ = [
 ]
 
 TRIES = 8
+MOST_NOTED = 10_000
+NOTED_SECONDS = 60.0
+_NOTED: WeakKeyDictionary[object, dict[tuple[str, str], float]] = WeakKeyDictionary()
+"""When somebody's bringing to a series was last written into a database's audit trail.
+
+As for reads, once a minute is enough: a scanner brings a series instance by instance.
+"""
 
 
 class Status(StrEnum):
@@ -129,7 +144,7 @@ def record_all(
     for _ in range(TRIES):
         try:
             with house.sessions.begin() as session:
-                return [
+                outcomes = [
                     outcome
                     for attribution, batch in batches
                     for outcome in _record(session, attribution, batch)
@@ -139,6 +154,9 @@ def record_all(
         except OperationalError as error:
             if not _may_pass(error):
                 raise
+        else:
+            _noted(session)
+            return outcomes
     msg = "Others write to the same series all the time. Send it again later."
     raise BusyError(msg)
 
@@ -204,7 +222,7 @@ def _add(
         )
     }
     outcomes: dict[int, Outcome] = {}
-    there = _locked(session, by_series)
+    there = locked(session, by_series)
     for uid, series in there.items():
         closed = _closed(session, attribution, series)
         for index, ready in list(by_series[uid].items()):
@@ -225,27 +243,17 @@ def _add(
     return outcomes
 
 
-def _locked(session: Session, uids: Iterable[str]) -> dict[str, Series]:
-    """Return those series that are there, held until the transaction ends."""
-    wanted = (
-        select(Series)
-        .where(Series.uid.in_(sorted(uids)))
-        .order_by(Series.uid)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return {series.uid: series for series in session.scalars(wanted)}
-
-
-def _closed(session: Session, attribution: Attribution, series: Series) -> str:
+def _closed(session: Session, attribution: Attribution, series: Growing) -> str:
     """Return why *series* takes nothing from this principal, empty if it does."""
     if series.run_id != attribution.run_id:
         return "Its series is not of this run: a result stays as it was made."
     # Whoever began a series may add to it, also while it is held back.
     if series.run_id is not None or series.owner == attribution.principal.name:
         return ""
-    resource = series_resource(session, series)
-    if not visible(attribution.principal, resource):
+    found = session.get(Series, series.uid, populate_existing=True)
+    if found is None or not visible(
+        attribution.principal, series_resource(session, found)
+    ):
         return "Its series belongs to somebody else."
     return ""
 
@@ -259,7 +267,7 @@ def _refuse_strays(ready: dict[int, Ready], outcomes: dict[int, Outcome]) -> Non
             outcomes[index] = ready.pop(index).outcome(Status.REFUSED, why)
 
 
-def _elsewhere(series: Series, found: Examined) -> str:
+def _elsewhere(series: Growing, found: Examined) -> str:
     """Return what is wrong if an instance names another study than its series."""
     if series.study_uid != found.study_uid:
         return "Its series already stands in another study."
@@ -270,8 +278,8 @@ def _begin(
     session: Session,
     attribution: Attribution,
     wanted: dict[str, list[Ready]],
-    there: dict[str, Series],
-) -> dict[str, Series]:
+    there: dict[str, Growing],
+) -> dict[str, Growing]:
     """Add the studies and series that are not there; return those series, held."""
     firsts = {uid: some[0].examined for uid, some in wanted.items() if uid not in there}
     if not firsts:
@@ -281,7 +289,7 @@ def _begin(
     rows = [_series_row(attribution, firsts[uid]) for uid in sorted(firsts)]
     insert_new(session, Series, rows)
     touched(session, firsts)
-    begun = _locked(session, firsts)
+    begun = locked(session, firsts)
     for uid, found in firsts.items():
         series = begun[uid]
         if _closed(session, attribution, series) or _elsewhere(series, found):
@@ -345,12 +353,26 @@ def _add_instances(session: Session, batch: Sequence[Ready]) -> None:
 
 
 def _grow(
-    session: Session, attribution: Attribution, series: Series, some: Sequence[Ready]
+    session: Session, attribution: Attribution, series: Growing, some: Sequence[Ready]
 ) -> None:
     """Bring *series* up to *some*, and let the policy have its word."""
     grow(session, series, [(one.staged.sha256, one.examined) for one in some])
     allowed = Action.IMPORT_CREATE if series.run_id is None else Action.RUN_CREATE
-    require(session, attribution.principal, allowed, Resource("series", series.uid))
+    resource = Resource("series", series.uid)
+    who = (attribution.principal.name, series.uid)
+    noted = _NOTED.get(session.get_bind(), {}).get(who, -NOTED_SECONDS)
+    lately = time.monotonic() - noted < NOTED_SECONDS
+    if not (lately and decide(attribution.principal, allowed, resource)):
+        require(session, attribution.principal, allowed, resource)
+        session.info.setdefault("noted", []).append(who)
+
+
+def _noted(session: Session) -> None:
+    """Remember what is in the audit trail now that the transaction is committed."""
+    noted = _NOTED.setdefault(session.get_bind(), {})
+    if len(noted) > MOST_NOTED:
+        noted.clear()
+    noted.update(dict.fromkeys(session.info.get("noted", ()), time.monotonic()))
 
 
 def _may_pass(error: OperationalError) -> bool:
