@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from pydicom import dcmread
 from tests.dicomweb.conftest import standard_client
 from tests.querying.library import ROOT, Library, made_library
 
@@ -234,3 +235,31 @@ def test_a_house_that_still_reads_says_so(
     with served[0].house.sessions.begin() as session:
         session.get_one(Instance, f"{ROOT}.0.0.0").keys_version = 1
     assert "still being read" in warning
+
+
+def test_names_of_real_files_are_said_as_they_are_written(
+    stocked: tuple[House, str, dict[str, Path]],
+) -> None:
+    client = standard_client(stocked[1], "ann admin")
+    filters = {"SOPInstanceUID": ",".join(stocked[2])}
+    found = client.search_for_instances(search_filters=filters, fields=["PatientName"])
+    assert len(found) == len(stocked[2])
+    for one in found:
+        path = stocked[2][one["00080018"]["Value"][0]]
+        assert name_of(one) == written_name(path), path
+
+
+def name_of(found: dict[str, Any]) -> str:
+    """Return the name in a match, its groups put together."""
+    groups = found.get("00100010", {}).get("Value", [{}])[0]
+    order = ("Alphabetic", "Ideographic", "Phonetic")
+    return "=".join(groups.get(name, "") for name in order).rstrip("=")
+
+
+def written_name(path: Path) -> str:
+    """Return the name in a file as pydicom reads it, without its empty ends.
+
+    pydicom leaves the escape sequences of GB 2312 in it.
+    """
+    name = str(dcmread(path, stop_before_pixels=True).get("PatientName", ""))
+    return name.replace("\x1b$)A", "").rstrip("=^ ")

@@ -9,15 +9,19 @@ import pytest
 from tests.querying.library import (
     ADMIN,
     DOCTOR,
+    OWNER,
     ROOT,
     Library,
     a_query,
+    as_bytes,
     expected,
     made_library,
 )
 
 from rounds_hub.access.principal import Principal, Role
+from rounds_hub.archive.deleting import delete, restore
 from rounds_hub.archive.reading import list_studies
+from rounds_hub.archive.service import Offer, store
 from rounds_hub.errors import ForbiddenError, InvalidError
 from rounds_hub.querying.keys import Level
 from rounds_hub.querying.service import Answer, Query, find
@@ -240,3 +244,27 @@ def test_words_of_a_hidden_series_find_no_study(library: Library) -> None:
     for uid in library.hidden:
         assert list_studies(library.house, DOCTOR, uid).studies == ()
         assert len(list_studies(library.house, ADMIN, uid).studies) == 1
+
+
+def test_studies_that_know_their_zone_are_compared_in_utc(house: House) -> None:
+    common = {"SeriesInstanceUID": "1.2.1.1", "StudyInstanceUID": "1.2.1"}
+    late = {"StudyDate": "20200101", "StudyTime": "0130", "SOPInstanceUID": "1.2.1.1.1"}
+    zone = {"TimezoneOffsetFromUTC": "+0200"}
+    store(house, OWNER, [Offer("one", as_bytes(common | late | zone))])
+    library = Library(house)
+    in_zone = {"TimezoneOffsetFromUTC": "+0000"}
+    before = ask(library, "STUDY", ADMIN, StudyDate="20191231", **in_zone)
+    assert len(before.matches) == 1
+    assert ask(library, "STUDY", ADMIN, StudyDate="20191231").matches == ()
+    assert ask(library, "STUDY", ADMIN, StudyDate="20200101", **in_zone).matches == ()
+
+
+def test_a_deleted_series_that_comes_back_is_seen_as_before(house: House) -> None:
+    library = made_library(house, random.Random(4), 2)  # noqa: S311 (made)
+    uid = next(iter(library.hidden))
+    before = [uids(ask(library, "SERIES", who), "SERIES") for who in (DOCTOR, ADMIN)]
+    removal = delete(house, ADMIN, "series", uid, "a trial")
+    assert uid not in uids(ask(library, "SERIES", ADMIN), "SERIES")
+    restore(house, ADMIN, removal.id)
+    after = [uids(ask(library, "SERIES", who), "SERIES") for who in (DOCTOR, ADMIN)]
+    assert after == before

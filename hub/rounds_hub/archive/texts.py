@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import threading
 import unicodedata
@@ -26,6 +27,8 @@ MOST_BYTES = 8 * LONGEST
 """More of a text is not decoded: escape sequences make that slow."""
 
 ESCAPE = b"\x1b"
+_ESCAPES = re.compile(r"\x1b[\x20-\x2f]{1,3}[\x30-\x7e]")
+"""Escape sequences (ISO/IEC 2022; PS3.5, 6.1.2.5)."""
 _QUIET = threading.Lock()
 
 
@@ -115,7 +118,9 @@ def decoded(raw: bytes, encodings: list[str]) -> str:
         return raw.decode(encodings[0], "replace")
     with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return decode_bytes(raw, encodings, TEXT_VR_DELIMS | PN_DELIMS)
+        text = decode_bytes(raw, encodings, TEXT_VR_DELIMS | PN_DELIMS)
+    # pydicom leaves those in that lead to a set of 94 x 94 letters, such as GB 2312.
+    return _ESCAPES.sub("", text)
 
 
 def _encodings(declared: bytes) -> list[str]:
