@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from pydicom import Dataset, dcmread
@@ -39,7 +39,20 @@ if TYPE_CHECKING:
     Remote = Callable[..., Any]
     Wire = Callable[[Callable[[socket.socket], None]], NodeRecord]
 
+# pynetdicom's own acceptor leaves sockets open that the peer has closed.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 FIND = StudyRootQueryRetrieveInformationModelFind
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tidy() -> Iterator[None]:
+    """Collect what pynetdicom's acceptors leave before another module runs."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.mark.parametrize(
@@ -180,26 +193,35 @@ def test_a_pull_that_was_cancelled_brings_nothing(
 
 
 @pytest.fixture
-def answering() -> Iterator[Callable[..., NodeRecord]]:
-    """Return a function that starts a node which answers queries in its own way."""
+def serving() -> Iterator[Callable[..., NodeRecord]]:
+    """Return a function that serves as an application entity of pynetdicom's."""
     servers: list[Any] = []
 
-    def start(find: Callable[[Event], Any]) -> NodeRecord:
-        entity = AE()
-        entity.add_supported_context(FIND)
-        handlers: list[Any] = [(evt.EVT_C_FIND, find)]
+    def start(entity: AE, *handlers: tuple[Any, ...]) -> NodeRecord:
         address = ("127.0.0.1", 0)
-        servers.append(entity.start_server(address, block=False, evt_handlers=handlers))
-        port = int(servers[-1].server_address[1])
+        server = entity.start_server(
+            address, block=False, evt_handlers=cast("Any", handlers)
+        )
+        assert server is not None
+        servers.append(server)
+        port = int(server.server_address[1])
         return NodeRecord("odd", "ODD", host="127.0.0.1", port=port)
 
     yield start
     for server in servers:
         server.shutdown()
-    with warnings.catch_warnings():
-        # pynetdicom's own acceptor leaves sockets open that the peer has closed.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+
+
+@pytest.fixture
+def answering(serving: Callable[..., NodeRecord]) -> Callable[..., NodeRecord]:
+    """Return a function that starts a node which answers queries in its own way."""
+
+    def start(find: Callable[[Event], Any]) -> NodeRecord:
+        entity = AE()
+        entity.add_supported_context(FIND)
+        return serving(entity, (evt.EVT_C_FIND, find))
+
+    return start
 
 
 def answer(**values: object) -> tuple[int, Dataset]:
@@ -291,13 +313,11 @@ def test_what_is_no_dicom_ends_in_time(said: bytes, house: House, wire: Wire) ->
     assert not [one for one in threading.enumerate() if "Requestor" in one.name]
 
 
-def test_a_node_that_rejects_says_why(house: House) -> None:
+def test_a_node_that_rejects_says_why(
+    house: House, serving: Callable[..., NodeRecord]
+) -> None:
     entity = AE(ae_title="OTHER")
     entity.require_called_aet = True
     entity.add_supported_context(Verification)
-    server = entity.start_server(("127.0.0.1", 0), block=False)
-    assert server is not None
-    port = int(server.server_address[1])
     with pytest.raises(UnreachedError, match="title by which it is called"):
-        echo(house, NodeRecord("odd", "ODD", host="127.0.0.1", port=port))
-    server.shutdown()
+        echo(house, serving(entity))
