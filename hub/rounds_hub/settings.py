@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from traitlets import Dict, Float, Int, List, TraitError, Unicode
+from traitlets import Dict, Enum, Float, Int, List, TraitError, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
@@ -72,6 +72,11 @@ class Rounds(Configurable):
     ).tag(config=True)
     low_space_bytes = Int(
         4 * 2**30, min=0, help="Below this much free disk, administrators are warned."
+    ).tag(config=True)
+    reencode = Enum(
+        ["", "jpeg-ls", "rle"],
+        default_value="",
+        help="How native pixels are re-encoded without loss; empty: kept as sent.",
     ).tag(config=True)
     deletion_undo_days = Int(
         30, min=0, help="For how many days a deletion can be undone."

@@ -19,6 +19,7 @@ import structlog
 
 from rounds_hub.access.policy import Action, decide
 from rounds_hub.archive.checking import examine_file
+from rounds_hub.archive.forms import kept_form
 from rounds_hub.archive.intake import (
     Attribution,
     Outcome,
@@ -26,12 +27,11 @@ from rounds_hub.archive.intake import (
     may_store,
     record_all,
 )
-from rounds_hub.archive.store import StoreAwayError
 from rounds_hub.archive.walking import Limits
-from rounds_hub.errors import BusyError
+from rounds_hub.errors import BusyError, NoSpaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rounds_hub.archive.store import Source
     from rounds_hub.house import House
@@ -61,7 +61,8 @@ def stage(house: House, name: str, source: Source) -> Ready:
     limits = Limits(size=house.settings.max_instance_bytes)
     staged = house.store.stage(source, limits.size)
     try:
-        return Ready(name, staged, examine_file(staged.path, limits))
+        ready = Ready(name, staged, examine_file(staged.path, limits))
+        return kept_form(house, ready)
     except BaseException:
         house.store.drop(staged)
         raise
@@ -98,6 +99,7 @@ class Committer:
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._writing = False
         self._closed = False
 
     def submit(self, ready: Ready, attribution: Attribution) -> Future[Outcome]:
@@ -112,62 +114,98 @@ class Committer:
             If too many wait already, or the house is closing.
         """
         with self._changed:
-            if self._closed or len(self._waiting) >= MOST_WAITING:
-                self._house.store.drop(ready.staged)
-                msg = "The archive has no room for more now. Send it again later."
-                raise BusyError(msg)
-            waiting = _Waiting(ready, attribution, Future())
-            self._waiting.append(waiting)
+            waiting = self._put_in_line(ready, attribution)
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._work, name="committer", daemon=True
                 )
                 self._thread.start()
-            self._changed.notify()
+            self._changed.notify_all()
         return waiting.future
+
+    def commit(self, ready: Ready, attribution: Attribution) -> Outcome:
+        """Hand in what was staged, and return its outcome when it lasts.
+
+        Whoever comes while nobody writes does so in their own thread, for all who
+        wait by then: who is alone pays for no change of threads. Errors are those of
+        :meth:`submit`.
+        """
+        with self._changed:
+            future = self._put_in_line(ready, attribution).future
+        while not future.done():
+            group = self._next_group(lambda: future.done() or not self._writing)
+            self._write(group)
+        return future.result()
 
     def close(self) -> None:
         """Write what waits, and take nothing more."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
             thread = self._thread
         if thread is not None:
             thread.join()
 
+    def _put_in_line(self, ready: Ready, attribution: Attribution) -> _Waiting:
+        """Let *ready* wait, or refuse it; the condition is held."""
+        if self._closed or len(self._waiting) >= MOST_WAITING:
+            self._house.store.drop(ready.staged)
+            msg = "The archive has no room for more now. Send it again later."
+            raise BusyError(msg)
+        waiting = _Waiting(ready, attribution, Future())
+        self._waiting.append(waiting)
+        return waiting
+
     def _work(self) -> None:
         """Write group after group until closed."""
-        while group := self._next_group():
-            try:
-                self._commit(group)
-            finally:
-                for one in group:
-                    self._house.store.drop(one.ready.staged)
+        while group := self._next_group(self._may_go_on):
+            self._write(group)
 
-    def _next_group(self) -> list[_Waiting]:
-        """Return what waits; nothing when closed."""
+    def _may_go_on(self) -> bool:
+        """Return whether the thread has to write, or has to end."""
+        return not self._writing and (bool(self._waiting) or self._closed)
+
+    def _next_group(self, may: Callable[[], bool]) -> list[_Waiting]:
+        """Return what waits, as soon as one *may* write, and be the one who writes."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._changed.wait_for(may)
+            if self._writing:
+                return []
             some = min(len(self._waiting), MOST_OF_A_GROUP)
+            self._writing = some > 0
             return [self._waiting.popleft() for _ in range(some)]
+
+    def _write(self, group: list[_Waiting]) -> None:
+        """Write *group*, and let the next one write."""
+        if not group:
+            return
+        try:
+            self._commit(group)
+        finally:
+            with self._changed:
+                self._writing = False
+                self._changed.notify_all()
 
     def _commit(self, group: list[_Waiting]) -> None:
         """Write *group*; if it fails, its members one by one: each hears why."""
         try:
             outcomes = self._written(group)
         except Exception as error:  # noqa: BLE001 (each hears of it by its future)
-            if len(group) == 1 or isinstance(error, StoreAwayError):
-                for one in group:
-                    one.future.set_exception(error)
-                return
-            log.warning(
-                "group commit failed", size=len(group), why=type(error).__name__
-            )
-            for one in group:
-                self._commit([one])
+            self._failed(group, error)
             return
         for one, outcome in zip(group, outcomes, strict=True):
             one.future.set_result(outcome)
+
+    def _failed(self, group: list[_Waiting], error: Exception) -> None:
+        """Tell who is alone, or all where it is the disk; try the others alone."""
+        if len(group) == 1 or isinstance(error, (NoSpaceError, OSError)):
+            for one in group:
+                self._house.store.drop(one.ready.staged)
+                one.future.set_exception(error)
+            return
+        log.warning("group failed", size=len(group), why=type(error).__name__)
+        for one in group:
+            self._commit([one])
 
     def _written(self, group: Sequence[_Waiting]) -> list[Outcome]:
         """Sync the bytes of *group*, then write its rows in one transaction."""

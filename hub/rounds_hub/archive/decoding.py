@@ -51,6 +51,7 @@ __all__ = [
     "layout",
     "metadata",
     "packed_frame",
+    "reencode",
     "thumbnail",
     "transcode",
     "volumes",
@@ -305,6 +306,16 @@ def transcode(path: Path, syntax: str, target: Path) -> None:
     seconds = SECONDS + path.stat().st_size / BYTES_A_SECOND
     given: dict[str, Any] = {"path": str(path), "syntax": syntax, "target": str(target)}
     _pool().ask("transcode", seconds=seconds, **given)
+
+
+def reencode(path: Path, syntax: str, target: Path) -> bool:
+    """Write the native instance at *path* to *target* in *syntax*, if that is proved.
+
+    It is False, and nothing is written, if the pixels would not be the same.
+    """
+    seconds = SECONDS + path.stat().st_size / BYTES_A_SECOND
+    given: dict[str, Any] = {"path": str(path), "syntax": syntax, "target": str(target)}
+    return bool(_pool().ask("reencode", seconds=seconds, **given))
 
 
 def metadata(path: Path) -> bytes:

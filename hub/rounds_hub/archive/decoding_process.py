@@ -24,6 +24,7 @@ from pydicom import dcmread
 from rounds_hub.archive import budget
 from rounds_hub.archive.jsonmodel import metadata, write_bulk
 from rounds_hub.archive.layout import layout_of
+from rounds_hub.archive.reencoding import reencode
 from rounds_hub.archive.rendering import Drawing, draw
 from rounds_hub.archive.transcoding import encode_frame, refuse_target, transcode
 from rounds_hub.archive.unpacking import open_image
@@ -76,6 +77,12 @@ def _transcode(path: str, syntax: str, target: str) -> Answer:
     """Write an instance in another transfer syntax."""
     transcode(Path(path), syntax, Path(target))
     return None, b""
+
+
+def _reencode(path: str, syntax: str, target: str) -> Answer:
+    """Write an instance with its pixels encoded, if that is proved to be the same."""
+    budget.allow(8 * Path(path).stat().st_size + 2**30)
+    return reencode(Path(path), syntax, Path(target)), b""
 
 
 def _metadata(path: str) -> Answer:
@@ -146,6 +153,7 @@ JOBS: dict[str, Callable[..., Answer]] = {
     "frame": _frame,
     "packed": _packed,
     "transcode": _transcode,
+    "reencode": _reencode,
     "metadata": _metadata,
     "bulk": _bulk,
     "draw": _draw,

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 from pydicom import Dataset, dcmwrite
 
 from rounds_hub.archive.checking import HEAD, NotAnInstanceError, examine_file, sniff
+from rounds_hub.archive.forms import kept_form
 from rounds_hub.archive.intake import (
     Attribution,
     Outcome,
@@ -149,7 +150,7 @@ def _checked(house: House, offer: Offer) -> Ready | Outcome:
             bare, whole = staged, chain([examined.prefix], _read(staged.path))
             staged = house.store.stage(whole, limits.size)
             house.store.drop(bare)
-        return Ready(offer.name, staged, examined)
+        return kept_form(house, Ready(offer.name, staged, examined))
     except NotAnInstanceError as error:
         outcome = Outcome(offer.name, Status.SKIPPED, str(error))
     except (InvalidError, TooLargeError) as error:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import IO, TYPE_CHECKING
 
 from rounds_hub.archive.checking import HEAD, examine_file, sniff
+from rounds_hub.archive.forms import kept_form
 from rounds_hub.archive.intake import Attribution, Outcome, Ready, Status, may_store
 from rounds_hub.archive.store import Staged, free_space, pieces_of
 from rounds_hub.archive.walking import Limits
@@ -23,7 +25,6 @@ from rounds_hub.errors import (
 )
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from pathlib import Path
 
     from rounds_hub.access.principal import Principal
@@ -35,6 +36,10 @@ MOST_WAITING = 64
 """So many instances of one body wait for the disk; then the body waits, too."""
 
 COMMIT_SECONDS = 120.0
+EXAMINING = 2
+_EXAMINERS = ThreadPoolExecutor(EXAMINING, "examiner")
+"""Look at parts that are whole while the next ones are written and hashed."""
+
 LOOK_AT_SPACE = 2**20
 
 
@@ -59,6 +64,9 @@ class Result:
     sop_uid: str = ""
     series_uid: str = ""
     study_uid: str = ""
+
+
+_HandedIn = Result | tuple[Ready, Future[Outcome]]
 
 
 @dataclass(slots=True)
@@ -107,7 +115,7 @@ class Intake:
         self._study = study
         self._part: _Part | None = None
         self._refused: Result | None = None
-        self._waiting: deque[tuple[int, Ready, Future[Outcome]]] = deque()
+        self._waiting: deque[tuple[int, Future[_HandedIn]]] = deque()
         self._results: list[Result] = []
 
     def begin(self, kind: str) -> None:
@@ -144,12 +152,11 @@ class Intake:
             self._results.append(self._refused or Result(Reason.NOT_UNDERSTOOD))
             return
         staged = Staged(part.path, part.digest.hexdigest(), part.size)
-        try:
-            self._hand_in(self._examined(staged))
-        except (InvalidError, TooLargeError) as error:
-            self._results.append(Result(Reason.NOT_UNDERSTOOD, str(error)))
-        except (NoSpaceError, BusyError) as error:
-            self._results.append(Result(Reason.NO_RESOURCES, str(error)))
+        future = _EXAMINERS.submit(self._handed_in, staged)
+        self._waiting.append((len(self._results), future))
+        self._results.append(Result())
+        while len(self._waiting) > MOST_WAITING:
+            self._settle()
 
     def results(self) -> list[Result]:
         """Wait until everything lasts; return what became of each part, in order."""
@@ -158,7 +165,16 @@ class Intake:
         return self._results
 
     def discard(self) -> None:
-        """Forget the part that is half there; a second time changes nothing."""
+        """Forget the part that is half there, and wait for those that are whole.
+
+        A second time changes nothing.
+        """
+        self._drop()
+        while self._waiting:
+            self._settle()
+
+    def _drop(self) -> None:
+        """Remove the part that is half there."""
         part, self._part = self._part, None
         if part is not None:
             part.file.close()
@@ -185,7 +201,7 @@ class Intake:
         """Remember why the part is not taken, and remove it."""
         why = str(error) if isinstance(error, HubError) else "It cannot be written."
         self._refused = Result(reason, why)
-        self.discard()
+        self._drop()
 
     def _examined(self, staged: Staged) -> Ready:
         """Return the part as an instance, with what a Part 10 file needs before it."""
@@ -197,41 +213,45 @@ class Intake:
                 whole = chain([examined.prefix], pieces_of(staged.path))
                 bare, staged = staged, store.stage(whole, limits.size)
                 store.drop(bare)
-            return Ready("", staged, examined)
+            return kept_form(self._house, Ready("", staged, examined))
         except BaseException:
             store.drop(staged)
             raise
 
-    def _hand_in(self, ready: Ready) -> None:
-        """Give an instance to the archive, if it is of the right study."""
-        found = ready.examined
-        if self._study and found.study_uid != self._study:
-            self._house.store.drop(ready.staged)
-            why = "It is of another study than the address names."
-            self._results.append(_result(ready, Reason.OTHER_STUDY, why))
-            return
-        future = self._house.committer.submit(ready, self._attribution)
-        self._waiting.append((len(self._results), ready, future))
-        self._results.append(Result())
-        while len(self._waiting) > MOST_WAITING:
-            self._settle()
+    def _handed_in(self, staged: Staged) -> _HandedIn:
+        """Examine a part, and give it to the archive; or say why not."""
+        try:
+            ready = self._examined(staged)
+            found = ready.examined
+            if self._study and found.study_uid != self._study:
+                self._house.store.drop(staged)
+                why = "It is of another study than the address names."
+                return _result(ready, Reason.OTHER_STUDY, why)
+            return ready, self._house.committer.submit(ready, self._attribution)
+        except (InvalidError, TooLargeError) as error:
+            return Result(Reason.NOT_UNDERSTOOD, str(error))
+        except (NoSpaceError, BusyError) as error:
+            return Result(Reason.NO_RESOURCES, str(error))
 
     def _settle(self) -> None:
         """Wait for the instance that was handed in first."""
-        index, ready, future = self._waiting.popleft()
-        try:
-            outcome = future.result(COMMIT_SECONDS)
-        except (NoSpaceError, BusyError, TimeoutError, OSError) as error:
-            why = str(error) if isinstance(error, HubError) else "It was not stored."
-            self._results[index] = _result(ready, Reason.NO_RESOURCES, why)
-        except ForbiddenError as error:
-            self._results[index] = _result(ready, Reason.NOT_ALLOWED, str(error))
+        index, future = self._waiting.popleft()
+        handed_in = future.result(COMMIT_SECONDS)
+        if isinstance(handed_in, Result):
+            self._results[index] = handed_in
         else:
-            self._results[index] = _settled(ready, outcome)
+            self._results[index] = _settled(*handed_in)
 
 
-def _settled(ready: Ready, outcome: Outcome) -> Result:
-    """Return what the archive's answer means to the sender."""
+def _settled(ready: Ready, future: Future[Outcome]) -> Result:
+    """Wait until an instance lasts; return what the archive's answer means."""
+    try:
+        outcome = future.result(COMMIT_SECONDS)
+    except (NoSpaceError, BusyError, TimeoutError, OSError) as error:
+        why = str(error) if isinstance(error, HubError) else "It was not stored."
+        return _result(ready, Reason.NO_RESOURCES, why)
+    except ForbiddenError as error:
+        return _result(ready, Reason.NOT_ALLOWED, str(error))
     if outcome.status in {Status.TAKEN, Status.SAME}:
         return _result(ready)
     aside = outcome.status is Status.ASIDE
