@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +22,14 @@ if TYPE_CHECKING:
 
     from rounds_hub.house import House
 
-__all__ = ["UNCOMPRESSED", "Parcel", "converted"]
+__all__ = ["UNCOMPRESSED", "Parcel", "converted", "sweep_leftovers"]
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 UNCOMPRESSED = (EXPLICIT, IMPLICIT)
 """The transfer syntaxes in which every receiver is offered what it may not decode."""
+LEFT_SECONDS = 24 * 3600.0
 _REWRITTEN = {EXPLICIT, IMPLICIT, DEFLATED}
 
 
@@ -72,6 +76,15 @@ def converted(
         else:
             _rewrite(source, path, wanted)
         yield path, wanted
+
+
+def sweep_leftovers(house: House) -> None:
+    """Remove what a killed process left of conversions, a day old or older."""
+    old = time.time() - LEFT_SECONDS
+    for left in (house.settings.data / "transfers").glob("*"):
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime < old:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _rewrite(source: Path, target: Path, wanted: str) -> None:

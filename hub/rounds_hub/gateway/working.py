@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dbos import DBOS
 
+from rounds_hub.gateway.converting import sweep_leftovers
 from rounds_hub.gateway.dispatching import attempt, hand_over_sendings
 from rounds_hub.gateway.fetching import fetch, hand_over_pulls
 from rounds_hub.work.client import QUEUES
@@ -21,6 +22,7 @@ MOST_RECOVERIES = 1000
 
 def register(house: House) -> None:
     """Register the workflows ``send`` and ``pull``, before DBOS is launched."""
+    sweep_leftovers(house)
 
     @DBOS.step(name="send.attempt")
     def send_step(key: str) -> str:
