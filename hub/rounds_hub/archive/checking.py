@@ -41,9 +41,15 @@ __all__ = [
     "sniff",
 ]
 
-SYNTAXES = frozenset(
-    uid for uid, known in UID_dictionary.items() if known[1] == "Transfer Syntax"
+DICOM = "1.2.840.10008.1.2"
+NEWER = frozenset(
+    {f"{DICOM}.4.110", f"{DICOM}.4.111", f"{DICOM}.4.112", f"{DICOM}.8.1"}
 )
+"""JPEG XL and deflated frames: in PS3.6, and not yet in pydicom's own table."""
+
+SYNTAXES = NEWER | {
+    uid for uid, known in UID_dictionary.items() if known[1] == "Transfer Syntax"
+}
 """Every transfer syntax of PS3.6, annex A."""
 
 DIRECTORY = "1.2.840.10008.1.3.10"

@@ -71,14 +71,16 @@ def _page(asked: Asked) -> Select[Any]:
     if asked.level is Level.STUDY:
         found = select(STUDY.c.uid.label("uid"))
     elif asked.level is Level.SERIES:
-        found = select(SERIES.c.uid.label("uid")).join(STUDY)
+        found = select(SERIES.c.uid.label("uid")).select_from(_IN_STUDY)
     else:
-        found = select(INSTANCE.c.uid.label("uid")).join(SERIES).join(STUDY)
+        images = INSTANCE.join(_IN_STUDY, SERIES.c.uid == INSTANCE.c.series_uid)
+        found = select(INSTANCE.c.uid.label("uid")).select_from(images)
     order = (asked.conditions.moment.desc(), *_ORDER[asked.level][1:])
     found = found.where(*_where(asked)).order_by(*order)
     return found.limit(asked.limit).offset(asked.offset)
 
 
+_IN_STUDY: Final = SERIES.join(STUDY, STUDY.c.uid == SERIES.c.study_uid)
 _NEWEST: Final = (STUDY.c.moment.desc(), STUDY.c.uid.desc())
 _BY_NUMBER: Final = (*_NEWEST, SERIES.c.number, SERIES.c.uid)
 _ORDER: Final[dict[Level, tuple[Any, ...]]] = {
