@@ -58,6 +58,7 @@ class _Server:
         where = f"{self.base}/studies/{ROOT}/instances"
         asked = {"accept": "application/dicom+json"}
         found = self.client.get(where, params={"limit": 1000}, headers=asked)
+        found.raise_for_status()
         return frozenset(one["00080018"]["Value"][0] for one in found.json())
 
 

@@ -224,7 +224,7 @@ class Intake:
             ready = self._examined(staged)
             found = ready.examined
             if self._study and found.study_uid != self._study:
-                self._house.store.drop(staged)
+                self._house.store.drop(ready.staged)
                 why = "It is of another study than the address names."
                 return _result(ready, Reason.OTHER_STUDY, why)
             return ready, self._house.committer.submit(ready, self._attribution)
@@ -232,6 +232,8 @@ class Intake:
             return Result(Reason.NOT_UNDERSTOOD, str(error))
         except (NoSpaceError, BusyError) as error:
             return Result(Reason.NO_RESOURCES, str(error))
+        except OSError:
+            return Result(Reason.NO_RESOURCES, "It cannot be written.")
 
     def _settle(self) -> None:
         """Wait for the instance that was handed in first."""

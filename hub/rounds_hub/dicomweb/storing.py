@@ -103,18 +103,32 @@ def _turn(sender: str) -> Iterator[None]:
 
 
 async def _receive(request: Request, parts: Parts) -> None:
-    """Give the body to *parts*, some at a time, as long as it comes fast enough."""
+    """Give the body to *parts*, some at a time, as long as it comes fast enough.
+
+    While one piece is hashed and written, the next one comes.
+    """
     waiting: list[bytes] = []
     size = 0
-    async for piece in _in_time(request):
-        waiting.append(piece)
-        size += len(piece)
-        if size >= PIECE:
-            await run_sync(parts.write, b"".join(waiting))
-            waiting, size = [], 0
-    if waiting:
-        await run_sync(parts.write, b"".join(waiting))
+    writing: asyncio.Task[None] | None = None
+    try:
+        async for piece in _in_time(request):
+            waiting.append(piece)
+            size += len(piece)
+            if size >= PIECE:
+                if writing is not None:
+                    await writing
+                writing = _begun(parts, b"".join(waiting))
+                waiting, size = [], 0
+    finally:
+        if writing is not None:
+            await writing
+    await run_sync(parts.write, b"".join(waiting))
     await run_sync(parts.finish)
+
+
+def _begun(parts: Parts, piece: bytes) -> asyncio.Task[None]:
+    """Return the task that gives *piece* to *parts*."""
+    return asyncio.create_task(run_sync(parts.write, piece))
 
 
 async def _in_time(request: Request) -> AsyncIterator[bytes]:
