@@ -31,7 +31,7 @@ from rounds_hub.archive.walking import Limits
 from rounds_hub.errors import BusyError, NoSpaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from rounds_hub.archive.store import Source
     from rounds_hub.house import House
@@ -132,10 +132,13 @@ class Committer:
         """
         with self._changed:
             future = self._put_in_line(ready, attribution).future
-        while not future.done():
-            group = self._next_group(lambda: future.done() or not self._writing)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: future.done() or not self._writing)
+                if future.done():
+                    return future.result()
+                group = self._taken()
             self._write(group)
-        return future.result()
 
     def close(self) -> None:
         """Write what waits, and take nothing more."""
@@ -158,27 +161,26 @@ class Committer:
 
     def _work(self) -> None:
         """Write group after group until closed."""
-        while group := self._next_group(self._may_go_on):
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._may_go_on)
+                group = self._taken()
+            if not group:
+                return
             self._write(group)
 
     def _may_go_on(self) -> bool:
         """Return whether the thread has to write, or has to end."""
         return not self._writing and (bool(self._waiting) or self._closed)
 
-    def _next_group(self, may: Callable[[], bool]) -> list[_Waiting]:
-        """Return what waits, as soon as one *may* write, and be the one who writes."""
-        with self._changed:
-            self._changed.wait_for(may)
-            if self._writing:
-                return []
-            some = min(len(self._waiting), MOST_OF_A_GROUP)
-            self._writing = some > 0
-            return [self._waiting.popleft() for _ in range(some)]
+    def _taken(self) -> list[_Waiting]:
+        """Return what waits and be the one who writes it; the condition is held."""
+        some = min(len(self._waiting), MOST_OF_A_GROUP)
+        self._writing = some > 0
+        return [self._waiting.popleft() for _ in range(some)]
 
     def _write(self, group: list[_Waiting]) -> None:
         """Write *group*, and let the next one write."""
-        if not group:
-            return
         try:
             self._commit(group)
         finally:

@@ -153,7 +153,7 @@ def _kept(association: Association, request: Request) -> Outcome:
     ready = stage(house, uid, _file(association, request))
     audience = list(node.audience or house.settings.import_audience)
     attribution = Attribution(association.principal, audience)
-    return house.committer.submit(ready, attribution).result()
+    return house.committer.commit(ready, attribution)
 
 
 def _file(association: Association, request: Request) -> Iterator[bytes]:
