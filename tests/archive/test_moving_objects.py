@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rounds_hub.archive import placing
+from rounds_hub.archive import chores, placing
 from rounds_hub.archive.models import ObjectPlace
 from rounds_hub.archive.service import Offer, instances_of, store
 from rounds_hub.archive.stores import parts_of
@@ -140,3 +140,11 @@ def test_each_store_tells_what_it_holds(make: Callable[..., House]) -> None:
     near, far = placing.status(house)
     assert (near.name, near.objects, far.objects) == ("near", 3, 0)
     assert near.size == sum(one.size for one in part(house, "near").every())
+
+
+def test_the_worker_makes_further_copies(make: Callable[..., House]) -> None:
+    house = make(ONE_MORE)
+    chores.once(house, moving=False)
+    assert in_store(house, "far") == 0
+    chores.once(house, moving=True)
+    assert in_store(house, "far") == 3

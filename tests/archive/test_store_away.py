@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import select
 from tests.conftest import SignInByHeader, free_port, serving
 
+from rounds_hub.archive import placing
 from rounds_hub.archive.committing import stage
 from rounds_hub.archive.inspecting import Look, inspect
 from rounds_hub.archive.intake import Attribution
@@ -18,6 +20,7 @@ from rounds_hub.archive.models import Instance
 from rounds_hub.archive.service import Offer, Status, instances_of, store
 from rounds_hub.archive.store import StoreAwayError
 from rounds_hub.archive.volumes import open_stacks
+from rounds_hub.catalogue.models import utc_now
 from rounds_hub.errors import HubError
 from rounds_hub.house import House
 from rounds_hub.settings import load_settings
@@ -79,6 +82,30 @@ def far_client(far_house: House) -> Iterator[httpx.Client]:
         httpx.Client(base_url=url, headers=headers, timeout=120) as client,
     ):
         yield client
+
+
+def test_old_objects_move_to_a_bucket_and_are_read_there(
+    tmp_path: Path,
+    object_server: ObjectServer,
+    monkeypatch: pytest.MonkeyPatch,
+    doctor: Principal,
+    instance: Callable[..., bytes],
+) -> None:
+    bucket = object_server.bucket()
+    monkeypatch.setenv("ROUNDS_STORE_FAR_KEY", bucket.key)
+    monkeypatch.setenv("ROUNDS_STORE_FAR_SECRET", bucket.secret)
+    far = {"url": bucket.url, "endpoint": bucket.endpoint}
+    settings = load_settings(
+        data_dir=str(tmp_path / "data"),
+        archive_stores={"near": {"url": str(tmp_path / "near")}, "far": far},
+        archive_rules=[{"stores": ["near"]}, {"after_days": 90, "stores": ["far"]}],
+    )
+    house = House.open(settings)
+    store(house, doctor, [Offer("slice", instance(n)) for n in range(1, 6)])
+    assert placing.move(house, now=utc_now() + timedelta(days=91)).moved == 5
+    assert [one.objects for one in placing.status(house)] == [0, 5]
+    assert open_stacks(house, doctor, SERIES)[0].array.shape == (5, 16, 24)
+    house.close()
 
 
 class Senders:
