@@ -142,7 +142,7 @@ def by_hand(tree: Tree, values: tuple[Any, ...]) -> bool:
     return any(SIGNS[rest[0]](one, rest[1]) for one in values)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(trees, series)
 def test_a_condition_answers_as_the_model_does(
     tree: Tree, held: dict[str, tuple[Any, ...]]
@@ -162,7 +162,7 @@ def place_of_error(text: str) -> int:
     return 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text("()[]\"'<>=!,notandorinlike Rows1.e+-\\\n{}%_*", max_size=300))
 def test_any_text_is_read_or_refused_with_its_place(text: str) -> None:
     begun = time.monotonic()
@@ -176,7 +176,7 @@ def test_any_signs_at_all_are_read_or_refused(text: str) -> None:
     assert 0 <= place_of_error(text) <= len(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text("ab*?", max_size=12), st.text("abc", max_size=12))
 def test_a_pattern_is_like_what_the_shell_says(pattern: str, text: str) -> None:
     assert glob(pattern, text) == fnmatch.fnmatchcase(text, pattern)

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from pydicom import dcmread
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -27,6 +26,7 @@ from rounds_hub.routing.models import Firing, SeriesState
 from rounds_hub.routing.noting import expect
 from rounds_hub.runs.models import Run
 from rounds_hub.runs.states import ENDED
+from rounds_kernels.headers import index_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -195,8 +195,8 @@ def _said_count(house: House, series_uid: str) -> int:
         return 0
     try:
         path = house.store.path(sha256)
-        found = dcmread(path, stop_before_pixels=True, specific_tags=[EXPECTED_TAG])
-        return max(0, int(found.get(EXPECTED_TAG) or 0))
+        said = index_header(path).attributes.get(EXPECTED_TAG, (0,))
+        return max(0, int(said[0]))
     except Exception:  # noqa: BLE001 (silence completes the series all the same)
         return 0
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from pydicom import dcmread
 from sqlalchemy import select
 
 from rounds_hub.archive.models import Instance
+from rounds_kernels.attributes import values
+from rounds_kernels.errors import KernelError
+from rounds_kernels.headers import index_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +36,13 @@ VOLUME_CLASSES: Final = frozenset(
     }
 )
 """Multi-frame objects whose frames are slices (PS3.4, B.5)."""
-_TAGS: Final = ["ImagePositionPatient", "ImageOrientationPatient", "Rows", "Columns"]
+_WANTED: Final = (
+    ("ImagePositionPatient", 3),
+    ("ImageOrientationPatient", 6),
+    ("Rows", 1),
+    ("Columns", 1),
+)
+_NUMBERS: Final = sum(count for _, count in _WANTED)
 _SAME: Final = 1e-3
 _GAP: Final = 1.5
 
@@ -82,17 +90,9 @@ def evenly_stacked(planes: npt.NDArray[np.float64]) -> bool:
 
 def _plane(path: Path) -> list[float] | None:
     """Return where an image lies and how large it is, None where it does not say."""
-    found = dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
     try:
-        numbers = [
-            *map(float, found.ImagePositionPatient),
-            *map(float, found.ImageOrientationPatient),
-            float(found.Rows),
-            float(found.Columns),
-        ]
-    except (AttributeError, TypeError, ValueError):
+        found = index_header(path).attributes
+    except KernelError:
         return None
-    wanted = 11
-    return (
-        numbers if len(numbers) == wanted and all(map(np.isfinite, numbers)) else None
-    )
+    numbers = [one for name, count in _WANTED for one in values(found, name, count)]
+    return numbers if len(numbers) == _NUMBERS else None

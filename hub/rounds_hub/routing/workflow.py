@@ -119,8 +119,12 @@ class RouteWork:
 
 
 def loop(house: House, closing: threading.Event) -> None:
-    """Find complete series and hand over their actions, until *closing* is set."""
+    """Find complete series and hand over their actions, until *closing* is set.
+
+    What an earlier worker wrote down and did not hand over goes first.
+    """
     asked: set[str] = set()
+    reconcile(house, patience=timedelta(0))
     since = 0.0
     while not closing.wait(LOOK_SECONDS):
         firings.enqueue(house, completeness.look(house, asked))
@@ -130,9 +134,12 @@ def loop(house: House, closing: threading.Event) -> None:
             reconcile(house)
 
 
-def reconcile(house: House) -> None:
-    """Hand over actions that wait outside the queue; end those that nobody does."""
-    old = Firing.created_at < utc_now() - PATIENCE
+def reconcile(house: House, *, patience: timedelta = PATIENCE) -> None:
+    """Hand over actions that wait outside the queue; end those that nobody does.
+
+    Those younger than *patience* are on their way into the queue.
+    """
+    old = Firing.created_at <= utc_now() - patience
     wanted = select(Firing).where(Firing.state.in_(_OPEN), old).limit(1000)
     with house.sessions.begin(write=False) as session:
         found = [f"{one.key}:{one.attempt}" for one in session.scalars(wanted)]
