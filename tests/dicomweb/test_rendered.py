@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Stocked = tuple[House, str, dict[str, Path]]
     ClientAs = Callable[..., httpx.Client]
 
+pytestmark = pytest.mark.xdist_group("dicomweb")
+
 PNG = {"accept": "image/png"}
 
 

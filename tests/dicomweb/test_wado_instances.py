@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Stocked = tuple[House, str, dict[str, Path]]
 
+pytestmark = pytest.mark.xdist_group("dicomweb")
+
 ANY = {"accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 
 

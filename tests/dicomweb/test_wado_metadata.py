@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Stocked = tuple[House, str, dict[str, Path]]
 
+pytestmark = pytest.mark.xdist_group("dicomweb")
+
 
 def stored_json(found: Dataset) -> dict[str, object]:
     """Return what pydicom itself says of an instance, without what is said apart."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Stocked = tuple[House, str, dict[str, Path]]
 
+pytestmark = pytest.mark.xdist_group("dicomweb")
+
 EXPLICIT = "1.2.840.10008.1.2.1"
 LOSSLESS = ("JLSL", "J2KR", "JPLL", "RLE")
 LOSSY = {"JLSN": 4, "J2KI": 16, "JPLY": 8}
