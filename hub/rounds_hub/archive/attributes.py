@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
@@ -23,7 +24,7 @@ from rounds_hub.archive.texts import CHARACTER_SET, Texts
 from rounds_hub.archive.walking import walk_item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from rounds_hub.archive.walking import Bytes, Limits, Syntax, Walk
 
@@ -43,6 +44,9 @@ KEYS_VERSION: Final = 1
 """Raised when more is kept: instances with a lower one are read again."""
 MOST_VALUES: Final = 32
 LONGEST: Final = 1024
+MOST_KEPT: Final = 64
+LARGEST_KEPT: Final = 2**14
+"""How many sets of values are remembered as read, and how large one may be."""
 ZONE: Final = "TimezoneOffsetFromUTC"
 
 
@@ -128,16 +132,19 @@ def tag_of(keyword: str) -> int:
     return tag
 
 
+_STUDY_COLUMNS: Final = (
+    "StudyDate", "StudyTime", "StudyID", "PatientBirthDate", "IssuerOfPatientID",
+    "PatientName",
+)  # fmt: skip
 _TAGS: Final = {
     keyword: tag_of(keyword)
     for level in KEPT.values()
-    for keyword in (
-        *level, "StudyDate", "StudyTime", "StudyID", "PatientBirthDate",
-        "IssuerOfPatientID", "PatientName",
-    )
-}  # fmt: skip
+    for keyword in (*level, *_STUDY_COLUMNS)
+}
 SEARCHED: Final = frozenset(_TAGS.values())
 """The tags that a walk must find for :func:`kept_of`."""
+_VRS: Final = {tag: dictionary_VR(tag) for tag in SEARCHED}
+_MANY: Final = frozenset(tag for tag in SEARCHED if dictionary_VM(tag) != "1")
 _ITEM_TAGS: Final = {
     name: {keyword: tag_of(keyword) for keyword in inner}
     for name, inner in SEQUENCES.items()
@@ -172,13 +179,49 @@ def kept_of(data: Bytes, found: Walk, syntax: Syntax, limits: Limits) -> Kept:
     texts = Texts(found.values, syntax.order)
     source = _Source(data, found, texts, syntax, limits)
     return Kept(
-        _study(source),
-        {"attributes": _attributes(source, KEPT[Level.SERIES])},
+        _once(source, Level.STUDY, _study),
+        _once(source, Level.SERIES, _series),
         {
             "attributes": _attributes(source, KEPT[Level.IMAGE]),
             "keys_version": KEYS_VERSION,
         },
     )
+
+
+_OF_STUDY: Final = (*KEPT[Level.STUDY], *_STUDY_COLUMNS)
+_READ_ONCE: Final = {
+    Level.STUDY: tuple(_TAGS[keyword] for keyword in _OF_STUDY),
+    Level.SERIES: tuple(_TAGS[keyword] for keyword in KEPT[Level.SERIES]),
+}
+_LATELY: dict[tuple[object, ...], dict[str, Any]] = {}
+
+
+def _once(
+    source: _Source, level: Level, read: Callable[[_Source], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what *read* reads, which the instances of a series mostly have alike."""
+    there, places = source.found.values, source.found.sequences
+    tags = _READ_ONCE[level]
+    raw = tuple(there.get(tag) for tag in (CHARACTER_SET, *tags))
+    items = tuple(
+        tuple(source.data[start:end] for start, end in places.get(tag, ()))
+        for tag in tags
+    )
+    if sum(map(len, chain(filter(None, raw), *items))) > LARGEST_KEPT:
+        return read(source)
+    key = (level, source.syntax, raw, items)
+    known = _LATELY.get(key)
+    if known is None:
+        known = read(source)
+        if len(_LATELY) >= MOST_KEPT:
+            _LATELY.clear()
+        _LATELY[key] = known
+    return known
+
+
+def _series(source: _Source) -> dict[str, Any]:
+    """Return the columns of a series."""
+    return {"attributes": _attributes(source, KEPT[Level.SERIES])}
 
 
 def _study(source: _Source) -> dict[str, Any]:
@@ -215,19 +258,14 @@ def _attributes(source: _Source, keywords: Iterable[str]) -> dict[str, Any]:
             if items := _items(source, keyword):
                 kept[keyword] = items
         elif tag in there and (values := _values(source.texts, tag)):
-            kept[keyword] = values if _many(tag) else values[0]
-            kept |= _compared(keyword, dictionary_VR(tag), values)
+            kept[keyword] = values if tag in _MANY else values[0]
+            kept |= _compared(keyword, _VRS[tag], values)
     return kept | _moments(kept)
-
-
-def _many(tag: int) -> bool:
-    """Return whether the attribute may have several values (PS3.6)."""
-    return dictionary_VM(tag) != "1"
 
 
 def _values(texts: Texts, tag: int) -> list[str]:
     """Return the values of *tag* as texts, none if it is empty."""
-    vr = dictionary_VR(tag)
+    vr = _VRS[tag]
     if vr == "US":
         number = texts.short(tag)
         return [] if number is None else [str(number)]
@@ -235,7 +273,7 @@ def _values(texts: Texts, tag: int) -> list[str]:
         whole = texts.text(tag)
         return [whole] if whole else []
     written = texts.text(tag) if vr in {"LO", "PN", "SH"} else texts.code(tag)[:LONGEST]
-    if not _many(tag) and vr in {"LO", "SH"}:
+    if tag not in _MANY and vr in {"LO", "SH"}:
         return [written] if written else []
     each = (_plain(vr, one.strip(" ")) for one in written.split("\\")[:MOST_VALUES])
     return [one for one in each if one]
