@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rounds_hub.archive import chores, placing
+from rounds_hub.archive.inspecting import Look, inspect
 from rounds_hub.archive.models import ObjectPlace
 from rounds_hub.archive.service import Offer, instances_of, store
 from rounds_hub.archive.stores import parts_of
@@ -36,11 +37,14 @@ def make(
     """Return a function that opens a house with two stores and three instances."""
     opened: list[House] = []
 
-    def open_with(rules: list[dict[str, Any]]) -> House:
+    def open_with(rules: list[dict[str, Any]], url: str = "") -> House:
         places = {name: {"url": str(tmp_path / name)} for name in ("near", "far")}
         folder = str(tmp_path / "data")
         settings = load_settings(
-            data_dir=folder, archive_stores=places, archive_rules=rules
+            data_dir=folder,
+            archive_stores=places,
+            archive_rules=rules,
+            database_url=url,
         )
         house = House.open(settings)
         opened.append(house)
@@ -75,6 +79,16 @@ def test_what_is_old_moves(make: Callable[..., House], doctor: Principal) -> Non
     assert placing.waiting(house, now=now) == 0
     found = instances_of(house, doctor, SERIES)
     assert all(one.path.stat().st_size == one.size for one in found)
+
+
+def test_each_database_knows_what_moved(
+    make: Callable[..., House], database_url: str
+) -> None:
+    house = make(OLD_THERE, database_url)
+    now = utc_now() + LATER
+    assert placing.move(house, now=now) == placing.Moved(3)
+    assert placing.waiting(house, now=now) == 0
+    assert inspect(house, Look(deep=True)).problems == []
 
 
 def test_a_second_copy_is_made(make: Callable[..., House]) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from rounds_hub.archive import deleting, purging
+from rounds_hub.archive import deleting, placing, purging
+from rounds_hub.archive.inspecting import Look, inspect
 from rounds_hub.archive.models import Removal
 from rounds_hub.archive.service import Offer, get_series, store
 from rounds_hub.catalogue.models import utc_now
@@ -115,3 +116,15 @@ def test_what_another_deletion_can_bring_back_stays(
     purging.once(house, utc_now() + timedelta(hours=2))
     deleting.restore(house, doctor, removal.id)
     assert objects(house) == 1
+
+
+def test_each_database_purges_and_passes_the_doctor(
+    any_house: House, doctor: Principal, instance: Callable[..., bytes]
+) -> None:
+    store(any_house, doctor, [Offer("slice", instance(1, n)) for n in (1, 2)])
+    deleting.delete(any_house, doctor, "series", SERIES, "sent twice")
+    for later in (OVER, AN_HOUR):
+        purging.once(any_house, utc_now() + later)
+    report = inspect(any_house, Look(deep=True))
+    assert (report.known, report.problems) == (1, [])
+    assert placing.move(any_house, everything=True) == placing.Moved(0)

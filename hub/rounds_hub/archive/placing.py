@@ -7,6 +7,7 @@ again: a mover that was killed is followed by one that goes on.
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
 
 from rounds_hub.archive.models import Instance, ObjectPlace
 from rounds_hub.archive.rules import rules_of
@@ -171,8 +173,8 @@ def _place(house: House, task: _Task) -> bool:
             for name in parts.keys() - set(task.targets):
                 if parts[name].has(task.sha256):
                     _take_away(house, task.sha256, name, sure=True)
-    except HubError as error:
-        log.warning("object not moved", sha256=task.sha256, why=str(error))
+    except (HubError, IntegrityError) as error:
+        log.warning("object not moved", sha256=task.sha256, why=type(error).__name__)
         return False
     return True
 
@@ -193,7 +195,8 @@ def _bring(parts: Mapping[str, Store], task: _Task, target: str) -> None:
 
 def _write_down(house: House, sha256: str, store: str) -> None:
     """Write down that the object was found whole in *store*."""
-    with house.sessions.begin() as session:
+    # Another mover that wrote the same row in between found the same.
+    with contextlib.suppress(IntegrityError), house.sessions.begin() as session:
         session.merge(ObjectPlace(sha256=sha256, store=store, state="kept"))
 
 
