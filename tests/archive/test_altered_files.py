@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 
 import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from pydicom import dcmread
 
 from rounds_hub.archive.checking import Examined, examine
 from rounds_hub.archive.codestreams import size_of
+from rounds_hub.archive.conformance_rules import look
 from rounds_hub.archive.texts import Texts
 from rounds_hub.archive.walking import Limits
 from rounds_hub.errors import InvalidError
+from rounds_kernels.errors import KernelError
+from rounds_kernels.headers import index_header
+from rounds_kernels.volumes import read_series
 
 TEST_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 SMALL = Limits(depth=64, elements=20_000, items=5000, size=2**24)
@@ -108,3 +115,51 @@ def test_a_number_of_any_letters_is_one_or_refused(written: str) -> None:
     except InvalidError as error:
         said = str(error)
         assert said == "(0020,0013) is no whole number."
+
+
+PICTURES = [
+    (TEST_FILES / name).read_bytes()
+    for name in (
+        "CT_small.dcm",
+        "MR_small_RLE.dcm",
+        "MR_small_jpeg_ls_lossless.dcm",
+        "MR_small_jp2klossless.dcm",
+        "SC_rgb_small_odd.dcm",
+        "examples_palette.dcm",
+    )
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=some.sampled_from(PICTURES),
+    changes=some.lists(
+        some.tuples(some.floats(0, 1), some.binary(min_size=1, max_size=6)),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_an_altered_picture_that_is_taken_is_read_or_refused_in_words(
+    seed: bytes, changes: list[tuple[float, bytes]]
+) -> None:
+    altered = bytearray(seed)
+    for place, put in changes:
+        at = int(place * (len(altered) - 1))
+        altered[at : at + len(put)] = put
+    data = bytes(altered)
+    if isinstance(said_of(data), Examined):
+        assert read_of(data)
+
+
+def read_of(data: bytes) -> object:
+    """Return what readers make of *data*: header, volume and findings."""
+    found: list[object] = []
+    for read in (index_header, lambda one: read_series([one], limit=2**24)):
+        try:
+            found.append(read(data))
+        except KernelError as error:
+            found.append(str(error))
+    with contextlib.suppress(Exception):  # pydicom raises anything: a finding then
+        found.extend(look(dcmread(io.BytesIO(data), stop_before_pixels=True)))
+    return found

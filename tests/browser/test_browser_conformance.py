@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.browser.conftest import TEACHER
 
 from rounds_hub.archive.conformance_work import Inspector, check_waiting
 from rounds_hub.archive.service import list_studies
-from tests.browser.conftest import TEACHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
