@@ -111,13 +111,20 @@ def test_a_held_series_is_seen_by_administrators_alone(any_house: House) -> None
     assert [one.uid for one in holding.list_held(any_house, ADMIN)] == [uid]
 
 
-def test_a_case_does_not_show_a_held_series(house: House) -> None:
-    uid = bring(house, slices())
-    case = cases.create(house, TESS, {"title": "A case", "series": [{"uid": uid}]})
-    holding.hold(house, ADMIN, uid)
-    with pytest.raises(NotFoundError):
-        get_series(house, TESS, uid)
-    assert cases.get(house, TESS, case.id).title == "A case"
+def test_a_case_does_not_show_a_held_series_and_does_not_lose_it(
+    house: House,
+) -> None:
+    uids = [bring(house, slices(seed=number)) for number in (3, 4)]
+    shown = [{"uid": uid} for uid in uids]
+    case = cases.create(house, TESS, {"title": "A case", "series": shown})
+    holding.hold(house, ADMIN, uids[0])
+    seen = cases.get(house, TESS, case.id)
+    assert [one.uid for one in seen.series] == uids[1:]
+    changes = {"series": shown[1:]}
+    cases.update(house, TESS, case.id, changes, revision=seen.revision)
+    holding.release(house, ADMIN, uids[0])
+    again = cases.get(house, TESS, case.id)
+    assert {one.uid for one in again.series} == set(uids)
 
 
 def test_what_comes_late_to_a_held_series_is_taken(house: House) -> None:

@@ -21,6 +21,7 @@ from rounds_hub.access.policy import (
     series_resource,
     visible,
 )
+from rounds_hub.access.principal import Role
 from rounds_hub.archive.models import Series, Study
 from rounds_hub.cases.content import SeriesChoice, checked
 from rounds_hub.cases.models import Case, CaseSeries
@@ -348,6 +349,7 @@ def _show(
 ) -> None:
     """Make *case* show the *chosen* series; those that go are indexed anew."""
     before = {one.series_uid: one for one in case.series}
+    chosen = [*chosen, *_unseen(session, principal, case, chosen)]
     for choice in chosen:
         if choice.uid not in before:
             _require_series(session, principal, choice.uid)
@@ -358,6 +360,19 @@ def _show(
         one.position, one.label = place, choice.label
     gone = before.keys() - {choice.uid for choice in chosen}
     session.add_all(OutboxEvent(kind="series", key=uid) for uid in sorted(gone))
+
+
+def _unseen(
+    session: Session, principal: Principal, case: Case, chosen: Sequence[SeriesChoice]
+) -> list[SeriesChoice]:
+    """Return the held series of *case* that whoever chose could not see: they stay."""
+    left = dict(shown(case))
+    for choice in chosen:
+        left.pop(choice.uid, None)
+    if not left or principal.has(Role.ADMIN):
+        return []
+    held = select(Series.uid).where(Series.uid.in_(list(left)), Series.held)
+    return [SeriesChoice(uid, left[uid]) for uid in session.scalars(held)]
 
 
 def _require_series(session: Session, principal: Principal, uid: str) -> None:

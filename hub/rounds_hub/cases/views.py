@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from rounds_hub.access.policy import Action, case_resource, decide
+from rounds_hub.access.principal import Role
 from rounds_hub.archive.models import Series
 from rounds_hub.cases.content import TEXTS
 
@@ -168,18 +169,21 @@ def view_of(session: Session, case: Case, principal: Principal) -> CaseView:
     """Return *case* as *principal* sees it; whether they may is asked elsewhere."""
     return CaseView(
         **{name: getattr(case, name) for name in _COPIED},
-        series=_series(session, case),
+        series=_series(session, case, principal),
         may_write=decide(principal, Action.CASE_WRITE, case_resource(case)),
     )
 
 
-def _series(session: Session, case: Case) -> tuple[SeriesView, ...]:
-    """Return the series that *case* shows, in its order."""
+def _series(
+    session: Session, case: Case, principal: Principal
+) -> tuple[SeriesView, ...]:
+    """Return the series that *case* shows in its order, held ones to administrators."""
     uids = [shown.series_uid for shown in case.series]
     rows: Sequence[Series] = session.scalars(
         select(Series).where(Series.uid.in_(uids))
     ).all()
-    by_uid = {row.uid: row for row in rows}
+    every = principal.has(Role.ADMIN)
+    by_uid = {row.uid: row for row in rows if every or not row.held}
     return tuple(
         _one(by_uid[shown.series_uid], shown.label)
         for shown in case.series
