@@ -69,7 +69,8 @@ class FindService:
             asked = read_identifier(dataset, levels, order)
             answer = find(association.house, association.principal, _query(asked))
         except InvalidError as error:
-            comment = str(error)[:LONGEST_COMMENT]
+            # The command set has ASCII alone (PS3.7, 6.3.1).
+            comment = str(error).encode("ascii", "replace").decode()[:LONGEST_COMMENT]
             association.respond(request, Status.DATA_SET_MISMATCH, ErrorComment=comment)
             return
         _respond(association, request, asked, answer)

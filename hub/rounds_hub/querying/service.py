@@ -132,11 +132,11 @@ def find(house: House, principal: Principal, query: Query) -> Answer:
 def _allow(session: Session, principal: Principal, query: Query) -> None:
     """Refuse a principal who may not ask; leave a line in the audit trail."""
     uids = query.keys.get((UNIQUE[Level.STUDY],), ())
-    named = len(uids) == 1 and not decide(principal, Action.STUDY_LIST)
-    if named and "*" not in uids[0]:
-        require(session, principal, Action.SEARCH, Resource("studies"))
-        return
-    require(session, principal, Action.STUDY_LIST, Resource("studies"))
+    # What has no value, or stars alone, names nothing: it matches everything.
+    named = bool(uids) and all(uid.strip(" *\0") for uid in uids)
+    lists = decide(principal, Action.STUDY_LIST)
+    action = Action.SEARCH if named and not lists else Action.STUDY_LIST
+    require(session, principal, action, Resource("studies"))
 
 
 def _asked(
