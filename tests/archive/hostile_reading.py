@@ -41,7 +41,10 @@ KINDS = {"studies": "study", "series": "series", "instances": "instance"}
 MORE = {"frames": "0", "stacks": "0"}
 ASKED = ("?size=64&axis=coronal", "?size=300&center=0&width=1")
 DRAWN = ("geometry", "shape", "table", "packed", "segment", "good")
-"""Families of files whose pictures are asked for in more ways than one."""
+"""Families of files whose pictures are asked for in every way."""
+
+ONCE = re.compile(r"rendered|thumbnail$|/frames/\{numbers\}|npy$")
+"""What draws the same pixels again, which other families need not."""
 
 
 @dataclass(slots=True)
@@ -155,8 +158,11 @@ def _read(
         "series": outcome.series_uid,
         "instance": outcome.sop_uid,
     }
-    more = ASKED if told.name.startswith(DRAWN) else ()
+    drawn = told.name.startswith(DRAWN)
+    more = ASKED if drawn else ()
     for template in templates:
+        if ONCE.search(template) and not drawn:
+            continue
         path = _filled(template, uids) or ""
         for query in ("", *(more if path.endswith(".png") else ())):
             with _timed(told, template):
