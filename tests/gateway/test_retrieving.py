@@ -301,6 +301,7 @@ def test_without_the_right_to_move_nothing_is_accepted(
     assert not association.is_established
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 @pytest.mark.parametrize(
     "keys",
     [

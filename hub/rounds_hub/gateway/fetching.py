@@ -104,8 +104,8 @@ class _Errand:
         )
         total = left + done + failed + warned
         if total:
-            _change(self.house, self.pull.id, total=total, done=done + warned)
-            _change(self.house, self.pull.id, failed=failed)
+            counts = {"total": total, "done": done + warned, "failed": failed}
+            _change(self.house, self.pull.id, **counts)
 
     def came(self, kept: int) -> None:
         """Write what was kept: not every node counts in its responses."""

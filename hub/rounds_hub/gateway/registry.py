@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
 from rounds_hub.access.policy import Action, Resource, require
 from rounds_hub.errors import ConflictError, InvalidError, NotFoundError, SettingsError
@@ -227,8 +228,12 @@ def apply_configured(
         for name, fields in wanted.items()
     }:
         return
-    with sessions.begin() as session:
-        _replace(session, wanted)
+    try:
+        with sessions.begin() as session:
+            _replace(session, wanted)
+    except IntegrityError:
+        log.info("another process brought the nodes of the configuration in")
+        return
     log.info("nodes of the configuration", count=len(wanted))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from rounds_hub.access.audience import ADMINS
 from rounds_hub.access.policy import Action, Resource, require, series_resource
@@ -102,37 +103,60 @@ def send(
     ConflictError
         If nothing may be sent to the node.
     """
+    try:
+        found, key = _ask(house, principal, node_name, uids, request=request)
+    except IntegrityError:
+        # Another process asked for the same request at the same moment.
+        found, key = _ask(house, principal, node_name, uids, request=request)
+    if key:
+        _hand_over(house, key)
+    return found
+
+
+def _ask(
+    house: House,
+    principal: Principal,
+    node_name: str,
+    uids: Sequence[str],
+    *,
+    request: str | None,
+) -> tuple[str, str]:
+    """Return the id of the sending, and the key of its workflow if it is new."""
     with house.sessions.begin() as session:
         where = Resource("node", node_name[:LONGEST_UID])
         require(session, principal, Action.NODE_SEND, where)
         known = select(Sending.id).where(Sending.request == request)
         if request is not None and (there := session.scalar(known)) is not None:
-            return str(there)
+            return there, ""
         node = require_node(session, node_name)
         _refuse_closed(node)
         items = _items(session, principal, uids)
-        begun = Sending(
-            id=secrets.token_hex(8),
-            owner=principal.name,
-            node=node.name,
-            request=request,
-            total=len(items),
-            next_at=utc_now(),
+        begun = _begun(session, principal, node, items)
+        begun.request = request
+        return begun.id, workflow_key(begun)
+
+
+def _begun(
+    session: Session, principal: Principal, node: NodeRecord, items: dict[str, str]
+) -> Sending:
+    """Return a new sending of *items* (the series of each instance) to *node*."""
+    begun = Sending(
+        id=secrets.token_hex(8),
+        owner=principal.name,
+        node=node.name,
+        total=len(items),
+        next_at=utc_now(),
+        attempt=1,
+    )
+    session.add(begun)
+    session.flush()
+    session.add_all(
+        SendingItem(
+            sending_id=begun.id, sop_uid=sop_uid, series_uid=series_uid, place=place
         )
-        session.add(begun)
-        session.flush()
-        for place, (sop_uid, series_uid) in enumerate(items.items()):
-            session.add(
-                SendingItem(
-                    sending_id=begun.id,
-                    sop_uid=sop_uid,
-                    series_uid=series_uid,
-                    place=place,
-                )
-            )
-        key, found = workflow_key(begun), begun.id
-    _hand_over(house, key)
-    return found
+        for place, (sop_uid, series_uid) in enumerate(items.items())
+    )
+    return begun
 
 
 def workflow_key(sending: Sending) -> str:
