@@ -59,7 +59,12 @@ class Lungs:
 @pytest.fixture(scope="module")
 def lungs(demo: DemoHouse) -> Lungs:
     """Return a case of a synthetic chest, its lungs measured by a run."""
-    visitor = demo.visitor("doctor")
+    with demo.visitor("doctor") as visitor:
+        return _measured(visitor)
+
+
+def _measured(visitor: Visitor) -> Lungs:
+    """Bring a chest in, make a case of it, and run the template on it."""
     datasets = phantoms.to_dicom(phantoms.thorax(GRID, seed=77))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

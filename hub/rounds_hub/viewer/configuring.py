@@ -22,6 +22,9 @@ each kind of array, as segmentations need. Scripts come from this service alone,
 stands in a page.
 """
 
+LITTLE: Final = "1.2.840.10008.1.2.1"
+"""Explicit VR Little Endian (PS3.5, A.2)."""
+
 _SCRIPT: Final = Path(__file__).with_name("start.js")
 
 
@@ -51,6 +54,10 @@ def settings_of(prefix: str) -> dict[str, Any]:
         "singlepart": "bulkdata,video,pdf",
         "bulkDataURI": {"enabled": True},
         "omitQuotationForMultipartRequest": True,
+        # Masks as every archive and our own pages read them: PS3.3 A.51, not A.87.
+        "segmentation": {
+            "store": {"defaultMode": "bitmap", "transferSyntaxUID": LITTLE}
+        },
     }
     return {
         "name": "rounds",

@@ -46,16 +46,32 @@
       .filter((one) => one.ValueType !== "CONTAINER" || one.ContentSequence.length > 0),
   });
 
-  const reportsAsText = {
-    id: "rounds.reports",
+  // OHIF shows a mask that it just saved by its first slice everywhere: it is opened
+  // again, from the archive.
+  const openAgain = (uid) => {
+    const here = new URL(window.location.href);
+    const named = here.searchParams.get("SeriesInstanceUIDs");
+    if (named) {
+      here.searchParams.set("SeriesInstanceUIDs", `${named},${uid}`);
+    }
+    here.searchParams.set("initialSeriesInstanceUID", uid);
+    here.pathname = `${told.prefix}ohif/viewer`;
+    window.location.assign(here);
+  };
+
+  const whatIsMade = {
+    id: "rounds.made",
     preRegistration({ servicesManager }) {
       const sets = servicesManager.services.displaySetService;
-      sets.subscribe(sets.EVENTS.DISPLAY_SETS_ADDED, ({ displaySetsAdded }) => {
+      sets.subscribe(sets.EVENTS.DISPLAY_SETS_ADDED, ({ displaySetsAdded, options }) => {
         for (const set of displaySetsAdded) {
           const measures = set.isImagingMeasurementReport && draws(set.instance?.ContentSequence);
           if (set.Modality === "SR" && !measures) {
             set.isImagingMeasurementReport = false;
             set.instances = [readable(set.instance)];
+          }
+          if (set.Modality === "SEG" && options?.madeInClient) {
+            openAgain(set.SeriesInstanceUID);
           }
         }
       });
@@ -120,7 +136,7 @@
     },
   };
 
-  window.config.extensions = [reportsAsText, quietFilter, middleFirst, maskInSight];
+  window.config.extensions = [whatIsMade, quietFilter, middleFirst, maskInSight];
   window.config.whiteLabeling = { createLogoComponentFn: logo };
   window.config.httpErrorHandler = (error) => {
     // The sign-in ended: the page asks for it again.
