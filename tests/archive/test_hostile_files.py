@@ -16,8 +16,15 @@ from tests.archive.hostile import corpus
 from tests.archive.hostile_reading import Told, otherwise, told_by
 from tests.conftest import open_house
 
+from rounds_hub.archive.imports import run_import
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    import httpx
+
+    from rounds_hub.house import House
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("hostile")]
 
@@ -108,3 +115,16 @@ def test_rounds_import_takes_what_is_good_of_a_folder(tmp_path: Path) -> None:
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["taken"] == sum(not hostile.rule for hostile in files)
     assert len(said["problems"]) == len(files) - said["taken"]
+
+
+def test_an_upload_takes_what_is_good_of_it(
+    house: House, client_as: Callable[..., httpx.Client]
+) -> None:
+    files = [one for one in corpus() if len(one.data) < SMALL][::4]
+    parts = [("files", (f"{n}.dcm", one.data)) for n, one in enumerate(files)]
+    begun = client_as("doctor").post("api/imports", files=parts)
+    assert begun.status_code == 202
+    run_import(house, begun.json()["id"])
+    said = client_as("doctor").get(f"api/imports/{begun.json()['id']}").json()
+    assert said["state"] == "done"
+    assert said["summary"]["taken"] == sum(not hostile.rule for hostile in files)
