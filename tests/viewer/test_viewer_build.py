@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 ENTRY = "package/dist/app.bundle.0f.js"
 
 
-def packed(folder: Path, *, public_paths: int = 8, **more: bytes) -> Path:
+def packed(folder: Path, more: str = "", *, public_paths: int = 8) -> Path:
     """Return a package like OHIF's, with so many scripts that say where they are."""
     files = {f"package/dist/{n}.js": PUBLIC_PATH for n in range(public_paths - 1)}
-    files |= {ENTRY: PUBLIC_PATH, "package/LICENSE": b"MIT", **more}
+    files |= {ENTRY: PUBLIC_PATH, "package/LICENSE": b"MIT"}
+    files |= {more: b"x"} if more else {}
     path = folder / "package.tgz"
     with tarfile.open(path, "w:gz") as archive:
         for name, content in files.items():
@@ -53,7 +54,7 @@ def test_a_package_that_is_built_otherwise_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_no_browser_asks_for_is_left_out(tmp_path: Path, name: str) -> None:
-    made = unpack(packed(tmp_path, **{name: b"x"}), tmp_path / "dist")
+    made = unpack(packed(tmp_path, name), tmp_path / "dist")
     files = made["files"]
     assert isinstance(files, dict)
     assert len(files) == 9
