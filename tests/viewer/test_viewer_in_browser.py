@@ -89,18 +89,8 @@ def test_the_viewer_bears_our_name_and_leads_back(viewer: Page) -> None:
     assert not viewer.get_by_text("investigational", exact=False).count()
 
 
-def test_the_report_of_the_run_is_read_as_text(viewer: Page) -> None:
-    report = viewer.locator("[data-cy=study-browser-thumbnail-no-image]")
-    report.filter(has_text="SR").dblclick()
-    expect(viewer.get_by_text("Imaging Measurement Report")).to_be_visible()
-    expect(viewer.get_by_text(re.compile("^[0-9.]+ ml$")).first).to_be_visible()
-
-
 def test_a_length_is_saved_and_stands_on_the_case(viewer: Page, lungs: Lungs) -> None:
-    viewer.locator("[data-cy=study-browser-thumbnail]").dblclick()
-    assert until(viewer, lambda: is_grey(viewer))
     viewer.locator("[data-cy=trackedMeasurements-btn]").click()
-    measure(viewer)
     ask_for_report(viewer)
     viewer.get_by_placeholder("Report name").fill("Width of a lung")
     with viewer.expect_response(lambda one: one.request.method == "POST") as stored:
@@ -132,9 +122,13 @@ def measure(page: Page) -> None:
 
 
 def ask_for_report(page: Page) -> None:
-    """Ask for a report; OHIF hears it once it follows the measurement."""
+    """Measure and ask for a report; OHIF reports what it followed from its first point.
+
+    It begins to follow a series at its first measurement, a little late at times.
+    """
     name = page.get_by_placeholder("Report name")
-    for _ in range(5):
+    for _ in range(4):
+        measure(page)
         page.get_by_role("button", name="Create SR").click()
         if until(page, name.is_visible, seconds=4):
             return
@@ -153,6 +147,15 @@ def test_three_planes_cut_the_volume(viewer: Page) -> None:
     viewer.locator("[data-cy=MPR]").click()
     expect(viewer.locator(PANE)).to_have_count(3)
     assert until(viewer, lambda: all(is_grey(viewer, pane) for pane in range(3)))
+
+
+def test_the_report_of_a_result_is_read_as_text(viewer: Page, lungs: Lungs) -> None:
+    viewer.goto(f"{SERVICE}runs/{lungs.run_id}")
+    viewer.get_by_role("link", name="Open in viewer").click()
+    report = viewer.locator("[data-cy=study-browser-thumbnail-no-image]")
+    report.filter(has_text="SR").dblclick()
+    expect(viewer.get_by_text("Imaging Measurement Report")).to_be_visible()
+    expect(viewer.get_by_text(re.compile("^[0-9.]+ ml$")).first).to_be_visible()
 
 
 def test_nothing_was_asked_elsewhere_missing_or_wrong(
