@@ -113,8 +113,11 @@ class Rounds(Configurable):
         11112, min=0, max=65535, help="The port of the gateway; 0: any free one."
     ).tag(config=True)
     send_pauses = List(
-        Float(min=0.0),
-        default_value=[5, 20, 60, 300, 900, 1800, 3600, 7200, 14400, 28800],
+        trait=Float(min=0.0),
+        default_value=[
+            *(5.0, 20.0, 60.0, 300.0, 900.0, 1800.0),
+            *(3600.0, 7200.0, 14400.0, 28800.0),
+        ],
         help="Seconds between the attempts to send to a node that does not answer.",
     ).tag(config=True)
     nodes = List(
