@@ -40,7 +40,7 @@ def pytest_runtest_makereport() -> Generator[
     return report
 
 
-SHARED = {"demo": "house", "jupyter": "notebooks"}
+SHARED = {"demo": "demo", "jupyter": "notebooks"}
 """What is started once for all tests, by its fixture, and the group of those tests."""
 
 

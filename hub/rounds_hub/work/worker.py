@@ -47,6 +47,8 @@ WORKFLOWS_VERSION = "rounds-1"
 LOCK_SECONDS = 20.0
 MOST_RECOVERIES = 1000
 POLL_SECONDS = 0.1
+UNHURRIED_SECONDS = 0.5
+"""How often a queue is looked at for which nobody waits in front of a page."""
 TICK_SECONDS = 0.5
 
 log = structlog.get_logger()
@@ -70,17 +72,19 @@ class Worker:
         routing.register(self.house)
         remote.register(self.house)
         DBOS.launch()
-        remote.take(POLL_SECONDS)
+        remote.take(UNHURRIED_SECONDS)
         runs, imports = QUEUES["run"], QUEUES["import"]
         at_once = self.house.settings.run_workers
         DBOS.register_queue(
             runs, worker_concurrency=at_once, polling_interval_sec=POLL_SECONDS
         )
         DBOS.register_queue(
-            imports, worker_concurrency=1, polling_interval_sec=POLL_SECONDS
+            imports, worker_concurrency=1, polling_interval_sec=2 * POLL_SECONDS
         )
         DBOS.register_queue(
-            QUEUES["route"], worker_concurrency=4, polling_interval_sec=POLL_SECONDS
+            QUEUES["route"],
+            worker_concurrency=4,
+            polling_interval_sec=UNHURRIED_SECONDS,
         )
         self._in_thread("outbox", self._consume)
         self._in_thread("reconcile", self._reconcile)
