@@ -44,6 +44,7 @@ SHARED = {"demo": "demo", "jupyter": "notebooks"}
 """What is started once for all tests, by its fixture, and the group of those tests."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Try a test in a browser once more where it fails: a busy machine draws late.
 
