@@ -20,7 +20,7 @@ TABLE = {
     "GET api/instances/{uid}/conformance": "ihhyyy",
     "GET api/series/{uid}/volume.json": "ihhyyy",
     "GET api/series/{uid}/volume.npy": "ihhyyy",
-    "GET api/series/{uid}/stacks/{stack}.zarr/{path:path}": "ihhyyy",
+    "GET api/series/{uid}/stacks/{stack}.zarr/{part:path}": "ihhyyy",
     "GET api/series/{uid}/frames/{number}.png": "ihhyyy",
     "GET api/series/{uid}/thumbnail.png": "ihhyyy",
     "GET api/instances/{uid}.dcm": "ihhyyy",

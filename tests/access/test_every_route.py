@@ -170,6 +170,7 @@ def request_of(route: str, scene: dict[str, str]) -> dict[str, Any]:
     name = "brain_tissue" if path.startswith("api/templates") else "figure"
     path = path.replace("{path:path}", "none.css")
     path = path.replace("{tags:path}", "7FE00010")
+    path = path.replace("{part:path}", "zarr.json")
     url = path.format(**(VALUES | scene | {"uid": uid, "name": name}))
     headers = {"sec-fetch-site": "same-origin"}
     if not path.startswith(("api/", "dicomweb/")):
@@ -190,6 +191,7 @@ UIDS = {
 VALUES = {
     "key": "0",
     "number": "0",
+    "stack": "0",
     "numbers": "1",
     "import_id": "i1",
     "removal_id": "d1",

@@ -171,7 +171,7 @@ def get_volume_array(
 
 
 @router.get(
-    "/api/series/{uid}/stacks/{stack}.zarr/{path:path}",
+    "/api/series/{uid}/stacks/{stack}.zarr/{part:path}",
     response_class=Response,
     responses={200: {"content": {"application/octet-stream": {}}}},
 )
@@ -179,22 +179,22 @@ def get_volume_part(
     request: Request,
     reader: Annotated[Reader, Depends(_reader)],
     stack: Annotated[int, InPath(ge=0)],
-    path: Annotated[str, InPath(max_length=80)],
+    part: Annotated[str, InPath(max_length=80)],
 ) -> Response:
     """Return a part of a series' volume, as a reader of Zarr 3 asks for it."""
     series = service.get_series(*reader.all)
-    said = f"{series.content_hash} {stack} {path}"
+    said = f"{series.content_hash} {stack} {part}"
     tag = f'"{hashlib.sha256(said.encode()).hexdigest()[:32]}"'
     headers = {**CACHED, "ETag": tag}
     if _has(request, tag):
         return Response(status_code=304, headers=headers)
     try:
-        part = part_of(_chosen(stack_folders(*reader.all), stack), path)
+        found = part_of(_chosen(stack_folders(*reader.all), stack), part)
     except VolumeFormatError:
         open_stacks(*reader.all)  # builds again what is damaged or was just evicted
-        part = part_of(_chosen(stack_folders(*reader.all), stack), path)
-    kind = "application/json" if path.endswith(".json") else "application/octet-stream"
-    return Response(part, media_type=kind, headers=headers)
+        found = part_of(_chosen(stack_folders(*reader.all), stack), part)
+    kind = "application/json" if part.endswith(".json") else "application/octet-stream"
+    return Response(found, media_type=kind, headers=headers)
 
 
 def _chosen(stacks: Sequence[Chosen], stack: int) -> Chosen:

@@ -106,7 +106,7 @@ def decode_command(data: bytes) -> Command:
 
     Examples
     --------
-    >>> decode_command(bytes.fromhex("00000001 02000000 3000") + bytes(0))
+    >>> decode_command(bytes.fromhex("0000100102000000 0700"))
     Traceback (most recent call last):
     ...
     rounds_hub.gateway.pdus.PduError: A command set has no command field.

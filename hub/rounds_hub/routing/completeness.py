@@ -136,6 +136,7 @@ def firing_key(route: RouteRecord, number: int, due: Due) -> str:
 
     Examples
     --------
+    >>> from rounds_hub.routing.matching import RouteRecord
     >>> route = RouteRecord("r", "Lungs", "", "IsVolume", ({"kind": "x"},), True, 1, 1)
     >>> len(firing_key(route, 0, Due("1.2", "c0ffee", "")))
     32
