@@ -27,8 +27,9 @@ from rounds_hub.archive.intake import (
     may_store,
     record_all,
 )
+from rounds_hub.archive.store import StoreAwayError
 from rounds_hub.archive.walking import Limits
-from rounds_hub.errors import BusyError, NoSpaceError
+from rounds_hub.errors import BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -199,8 +200,11 @@ class Committer:
             one.future.set_result(outcome)
 
     def _failed(self, group: list[_Waiting], error: Exception) -> None:
-        """Tell who is alone, or all where it is the disk; try the others alone."""
-        if len(group) == 1 or isinstance(error, (NoSpaceError, OSError)):
+        """Tell who is alone, or all where the store is away; try the others alone.
+
+        Where there is no room, that may be the quota of one of them.
+        """
+        if len(group) == 1 or isinstance(error, (StoreAwayError, OSError)):
             for one in group:
                 self._house.store.drop(one.ready.staged)
                 one.future.set_exception(error)
