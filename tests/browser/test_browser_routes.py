@@ -30,7 +30,7 @@ def test_a_route_is_written_tried_fired_and_followed(
     expect(page.get_by_role("option", selected=True)).to_contain_text("text")
     field.press("Enter")
     expect(field).to_have_value('Modality == "CT" and SeriesDescription')
-    expect(page.get_by_text("Something is missing at the end")).to_be_visible()
+    expect(page.get_by_text("compare it with a value")).to_be_visible()
     field.press_sequentially(' like "*thorax*"')
     expect(page.get_by_text("True for 1 of the newest series")).to_be_visible()
 
