@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
+from rounds_hub.access.sight import touched
 from rounds_hub.archive.models import Series, Study
 from rounds_hub.cases import service
 from rounds_hub.indexing.documents import image_id
@@ -156,6 +157,7 @@ def test_what_is_no_picture_has_no_images(
     uid = add_case("c1", "everyone")
     with any_house.sessions.begin() as session:
         session.execute(update(Series).values(modality=modality))
+        touched(session, [uid])
     assert isinstance(entries(any_house, "series", uid)["series", uid], Delete)
     assert case_document(any_house).values("modality") == ()
 

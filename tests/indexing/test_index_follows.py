@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select, update
 
+from rounds_hub.access.sight import touched
 from rounds_hub.archive.models import Series
 from rounds_hub.cases import service
 from rounds_hub.cases.models import Case
@@ -140,6 +141,7 @@ def test_a_result_says_nothing_of_hidden_cases(
     add_run("r1", add_case("c1", "everyone"))
     with any_house.sessions.begin() as session:
         session.execute(update(Case).values(title="Secret", findings="Secret"))
+        touched(session, [])
     drain(any_house)
     assert found("user:researcher", text="secret") == set()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select, update
 
+from rounds_hub.access.sight import touched
 from rounds_hub.archive.models import Instance
 from rounds_hub.cases import service
 from rounds_hub.cases.models import Case
@@ -146,6 +147,7 @@ def test_a_case_that_no_document_can_hold_is_named(
     crowd = [f"group:{number}" for number in range(10_001)]
     with any_house.sessions.begin() as session:
         session.execute(update(Case).values(audience=crowd, status="published"))
+        touched(session, [])
     consumer.run_once(any_house)
     (event,) = undone(any_house)
     assert event.tries == 1
@@ -161,6 +163,7 @@ def test_a_rebuild_leaves_out_what_cannot_be_indexed(
     with any_house.sessions.begin() as session:
         spoilt = update(Case).where(Case.id == "bad")
         session.execute(spoilt.values(audience=crowd, status="published"))
+        touched(session, [])
     assert consumer.rebuild(any_house) == 1
     assert found("user:teacher") == {"good"}
 
