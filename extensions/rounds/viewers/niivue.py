@@ -110,17 +110,12 @@ class PlanesView(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no typ
         self.growing: Thread | None = None
         self._heading = ipywidgets.HTML(_heading(title, volume, picture))
         self._note = ipywidgets.HTML()
-        super().__init__(
-            [self._heading, self.canvas, self._below(picture, overlay)],
-            layout={"width": "100%"},
-        )
+        super().__init__(self._parts(picture, overlay), layout={"width": "100%"})
 
-    def _below(self, picture: Picture, overlay: Segmentation | None) -> Any:  # noqa: ANN401 - widgets have no types
-        """Return what stands below the picture."""
-        return ipywidgets.VBox(
-            [self.place, self._note, self._controls(picture, overlay)],
-            layout={"width": "100%"},
-        )
+    def _parts(self, picture: Picture, overlay: Segmentation | None) -> list[Any]:
+        """Return what the view is made of, from top to bottom."""
+        controls = self._controls(picture, overlay)
+        return [self._heading, self.canvas, self.place, self._note, controls]
 
     def say(self, what: str) -> None:
         """Say *what* below the picture, also to who does not see it; empty: nothing."""
@@ -140,7 +135,7 @@ class PlanesView(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no typ
         at = self._grid.at_fraction(before)
         self._heading.value = _heading(self._title, volume, picture)
         self.say("")
-        self.children = [self._heading, self.canvas, self._below(picture, None)]
+        self.children = self._parts(picture, None)
         self.go_to(at.voxel)
 
     def go_to(self, voxel: Sequence[int]) -> None:
