@@ -46,8 +46,8 @@ KINDS: Final = frozenset({"int16", "uint8", "uint16", "float32", "float64"})
 _AXES: Final = ("z", "y", "x")
 _NAMES: Final = (*_AXES, "c")
 _MOST_LEVELS: Final = 32
-_MOST_BYTES: Final = 1 << 22
-"""Of a group's description; a thousand slices have a tenth of it."""
+_MOST_BYTES: Final = 1 << 26
+"""Of a group's description, which names the source of each slice in some 100 bytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 from rounds_kernels.errors import VolumeFormatError
 from rounds_kernels.geometry import lps_affine, orientation_name, ras_from_lps
 from rounds_kernels.keeping import GROUP
-from rounds_kernels.volumes import Volume, open_volume, write_volume
+from rounds_kernels.volumes import SliceSource, Volume, open_volume, write_volume
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,14 @@ def test_a_kept_volume_comes_back(ball: Phantom, tmp_path: Path) -> None:
     back = open_volume(tmp_path / "new")
     assert back.header() == kept.header()
     assert np.array_equal(back.array, kept.array)
+
+
+def test_a_film_of_many_frames_comes_back(ball: Phantom, tmp_path: Path) -> None:
+    uid = f"1.2.{'3' * 60}"
+    sources = tuple(SliceSource(uid, n, float(n)) for n in range(60_000))
+    film = replace(ball.volume, array=np.zeros((60_000, 2, 2), np.int16))
+    write_volume(replace(film, sources=sources), tmp_path)
+    assert open_volume(tmp_path).sources == sources
 
 
 def test_a_kept_array_is_mapped_not_read(ball: Phantom, tmp_path: Path) -> None:
