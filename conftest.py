@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,12 @@ pytest.register_assert_rewrite("rounds_search.testing")
 os.environ.setdefault(
     "HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "hypothesis")
 )
+
+# pynetdicom brings a findscu, a storescp and so on of its own; the peers of the tests
+# are DCMTK's: the machine's programs come before those of this environment.
+_OURS = str(Path(sys.executable).parent)
+_THEIRS = [one for one in os.environ["PATH"].split(os.pathsep) if one != _OURS]
+os.environ["PATH"] = os.pathsep.join([*_THEIRS, _OURS])
 
 MAY_BE_MISSING = ("no GPU", "real series", "the real files", "root")
 """What CI may lack, by the reason of its skip: hardware, data of others, a user."""

@@ -114,7 +114,7 @@ def run_stage(stage: Stage, extra: tuple[str, ...] = ()) -> bool:
         cwd=ROOT,
         check=False,
         stdin=subprocess.DEVNULL,
-        env=os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"},
+        env=os.environ | {"PATH": f"{os.environ.get('PATH', '')}{os.pathsep}{BIN}"},
     )
     return done.returncode == 0
 
