@@ -3,12 +3,12 @@
 DCMTK's ``storescp`` and ``dcmqrscp`` listen on all addresses of the machine. Inside a
 :class:`Network` there is nothing but its own loopback, so nobody else reaches them;
 what should pass goes through a door, from our loopback to that one or back. Nothing
-here needs root: where namespaces are not permitted, :func:`network` skips by name.
+here needs root: where namespaces are not permitted, :func:`network` skips by name::
 
->>> with network() as inside:  # doctest: +SKIP
-...     inside.start("storescp", "11113")
-...     inside.way_in(11113)  # the port of our loopback that leads to that storescp
-...     inside.way_out(11112)  # the port in there that leads to our 11112
+    with network() as inside:
+        inside.start("storescp", "11113")
+        inside.way_in(11113)  # the port of our loopback that leads to that storescp
+        inside.way_out(11112)  # the port in there that leads to our 11112
 
 Tests get one from the fixture ``inside``.
 """
