@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from rounds_hub.runs import service
 from rounds_hub.runs.models import Run
 from rounds_hub.runs.service import Asked
 from rounds_hub.runs.states import Attempt, attempt_of, move
+from rounds_hub.runs.workflow import RunWork
 from rounds_hub.work import reconcile
 
 if TYPE_CHECKING:
@@ -64,6 +66,19 @@ def test_a_state_leads_only_where_it_may(house: House, run: Run, state: str) -> 
             if move(session, attempt_of(run), target):
                 reached.add((state, target))
     assert reached == {pair for pair in ALLOWED if pair[0] == state}
+
+
+def test_a_worker_that_ends_leaves_a_run_to_the_next(house: House, run: Run) -> None:
+    closing = threading.Event()
+    work = RunWork(house, closing)
+    assert work.prepare(str(attempt_of(run))) == {}
+    closing.set()
+    step = threading.Thread(
+        target=work.execute, args=(str(attempt_of(run)),), daemon=True
+    )
+    step.start()
+    step.join(1.0)
+    assert step.is_alive()  # what it would answer, its workflow would take for the end
 
 
 def test_an_old_attempt_moves_nothing(house: House, run: Run) -> None:

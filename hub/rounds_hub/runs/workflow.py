@@ -108,6 +108,7 @@ class RunWork:
     def _execute(self, attempt: Attempt) -> Said:
         folder = run_folder(self._house.settings, attempt)
         if not self._is_wanted(attempt):
+            self._leave_if_closing(attempt)
             return _gone()
         template = templates.find(self._house.settings, self._template_of(attempt))
         starts = _count_start(folder)
