@@ -14,6 +14,7 @@ from rounds_search.documents import (
     Document,
     Hit,
     ImageDocument,
+    Pair,
     WriteReport,
 )
 from rounds_search.encoders import ENCODER, encode, encode_volume
@@ -33,6 +34,7 @@ __all__ = [
     "Facet",
     "Hit",
     "ImageDocument",
+    "Pair",
     "Request",
     "SearchError",
     "SqliteBackend",

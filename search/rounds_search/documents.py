@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rounds_search.answers import Answer, Hit, Pair, WriteReport
 from rounds_search.errors import (
     LimitError,
     RequestError,
@@ -34,6 +35,7 @@ __all__ = [
     "Document",
     "Hit",
     "ImageDocument",
+    "Pair",
     "WriteReport",
 ]
 
@@ -199,15 +201,18 @@ class ImageDocument:
         that is missing here is left to the document.
     audience
         Who may find a document by these pictures.
+    positions
+        ``(n,)`` in 0..1: where each row lies along the stack, from the first slice in
+        the encoder's order to the last; None where that is unknown.
 
     Examples
     --------
     >>> one = ImageDocument(
     ...     id="1.2.3:rounds-gist-1", case_ids=("c1",), revision=1,
     ...     encoder="rounds-gist-1", vectors=np.eye(2, 4),
-    ...     audience=frozenset({"everyone"}))
-    >>> one.vectors.shape, one.vectors.dtype.name
-    ((2, 4), 'float32')
+    ...     audience=frozenset({"everyone"}), positions=[0, 1])
+    >>> one.vectors.shape, one.vectors.dtype.name, one.positions.tolist()
+    ((2, 4), 'float32', [0.0, 1.0])
     """
 
     id: str
@@ -217,6 +222,7 @@ class ImageDocument:
     vectors: npt.NDArray[np.float32]
     audience: frozenset[str]
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    positions: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what the index could not keep; scale to unit length."""
@@ -227,6 +233,9 @@ class ImageDocument:
             _check_values(name, values)
         scaled = unit_vectors(self.vectors, most=MAX_VECTORS)
         object.__setattr__(self, "vectors", scaled)
+        if self.positions is not None:
+            placed = unit_positions(self.positions, len(scaled))
+            object.__setattr__(self, "positions", placed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,59 +255,6 @@ class Delete:
     def __post_init__(self) -> None:
         """Refuse an id or a revision that no document could have."""
         _check_key(self.id, self.revision, frozenset())
-
-
-@dataclass(frozen=True, slots=True)
-class WriteReport:
-    """What became of a write: counts, and the ids that were too old.
-
-    Examples
-    --------
-    >>> WriteReport(written=2, deleted=0, stale=("c3",)).stale
-    ('c3',)
-    """
-
-    written: int
-    deleted: int
-    stale: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One found document.
-
-    ``score`` is bm25 for words alone, the cosine for one picture alone, the fused
-    rank score for several legs, and 0 where nothing ranks. ``ranks`` gives the place
-    in each leg, from 1. ``highlights`` are safe HTML with ``<mark>``. ``pictures``
-    names the pictures that led here, by leg.
-    """
-
-    id: str
-    score: float
-    document: Document
-    ranks: Mapping[str, int] = field(default_factory=dict)
-    highlights: Mapping[str, str] = field(default_factory=dict)
-    pictures: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a search found.
-
-    ``total`` counts every document the words and filters match; with pictures in the
-    request it counts the fused windows. ``facets`` are ``(value, count)`` pairs, the
-    most frequent first. ``after`` continues the list and is None at its end.
-    ``suggestions`` complete ``prefix``. ``expansions`` say which other words were
-    searched too. ``relaxed`` is true when no document had all the words.
-    """
-
-    hits: tuple[Hit, ...]
-    total: int
-    facets: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
-    after: str | None = None
-    suggestions: tuple[str, ...] = ()
-    expansions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    relaxed: bool = False
 
 
 def unit_vectors(vectors: npt.ArrayLike, *, most: int) -> npt.NDArray[np.float32]:
@@ -323,6 +279,22 @@ def unit_vectors(vectors: npt.ArrayLike, *, most: int) -> npt.NDArray[np.float32
     scaled = np.array(rows / lengths, dtype=np.float32)
     scaled.setflags(write=False)
     return scaled
+
+
+def unit_positions(positions: npt.ArrayLike, count: int) -> npt.NDArray[np.float32]:
+    """Return *positions* of *count* rows as ``(count,)`` float32, read-only.
+
+    Raises
+    ------
+    RequestError
+        There are more or fewer than *count*, or one is outside 0..1.
+    """
+    placed = np.array(positions, np.float32)
+    require(placed.shape == (count,), "positions", placed.shape, f"one a row, {count}")
+    inside = bool(((placed >= 0) & (placed <= 1)).all())
+    require(inside, "positions", placed.tolist(), "numbers from 0 to 1")
+    placed.setflags(write=False)
+    return placed
 
 
 def check_encoder_name(name: str) -> None:

@@ -6,7 +6,6 @@ The asker's audience is no part of its JSON, so that no client can choose its ow
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +16,7 @@ from rounds_search.documents import (
     MAX_AUDIENCE,
     MAX_ID,
     check_encoder_name,
+    unit_positions,
     unit_vectors,
 )
 from rounds_search.errors import (
@@ -28,13 +28,14 @@ from rounds_search.errors import (
     require,
     well_formed,
 )
+from rounds_search.reading import a_list, load, plain, read_object, strings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import numpy.typing as npt
 
-    _Reader = Callable[[str, Any], Any]
+    from rounds_search.reading import Reader
 
 __all__ = ["SORTS", "Facet", "Request", "Term", "VectorQuery"]
 
@@ -50,7 +51,6 @@ MAX_WINDOW: Final = 2_000
 MAX_FACET_SIZE: Final = 500
 MAX_EXCLUDED: Final = 1_000
 MAX_CURSOR: Final = 2_000
-MAX_JSON: Final = 8_000_000
 MAX_WEIGHT: Final = 1_000.0
 
 
@@ -103,6 +103,9 @@ class VectorQuery:
     own pictures are the question. With several rows a picture's score is the mean over
     the rows of its best slice (late interaction). *weight* counts in the fusion,
     *at_least* drops what is less similar, *name* is the leg's name in ``Hit.ranks``.
+    *positions* ``(n,)`` in 0..1 say where along the stack the rows asked with lie:
+    what lies elsewhere counts less (``rounds_search.interaction``); with *like* they
+    are the document's own.
 
     Examples
     --------
@@ -116,6 +119,7 @@ class VectorQuery:
     like: str = ""
     at_least: float = -1.0
     name: str = "picture"
+    positions: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a question without a picture; scale vectors to unit length."""
@@ -131,10 +135,22 @@ class VectorQuery:
         if self.vector is not None:
             scaled = unit_vectors(self.vector, most=MAX_QUERY_VECTORS)
             object.__setattr__(self, "vector", scaled)
+        self._check_positions()
+
+    def _check_positions(self) -> None:
+        if self.positions is None:
+            return
+        if self.vector is None:
+            msg = "Positions go with 'vector'; with 'like' they are the document's own."
+            raise RequestError(msg)
+        placed = unit_positions(self.positions, len(self.vector))
+        object.__setattr__(self, "positions", placed)
 
     def _key(self) -> tuple[object, ...]:
         rows = b"" if self.vector is None else self.vector.tobytes()
-        return (self.encoder, rows, self.weight, self.like, self.at_least, self.name)
+        placed = None if self.positions is None else self.positions.tobytes()
+        plain = (self.encoder, self.weight, self.like, self.at_least, self.name)
+        return (*plain, rows, placed)
 
     def __eq__(self, other: object) -> bool:
         """Compare by value, vectors included."""
@@ -173,6 +189,8 @@ class Request:
         Ids left out of hits, total and facets.
     expand
         Search synonyms too.
+    without
+        Synonyms that are not searched, as ``Answer.expansions`` writes them.
 
     Raises
     ------
@@ -199,6 +217,7 @@ class Request:
     exclude: frozenset[str] = field(default_factory=frozenset)
     expand: bool = True
     text_weight: float = 1.0
+    without: frozenset[str] = field(default_factory=frozenset)
 
     def __post_init__(self) -> None:
         """Refuse what no backend should have to answer."""
@@ -222,6 +241,7 @@ class Request:
             ("The number of filters", len(self.where), 0, MAX_TERMS),
             ("The number of facets", len(self.facets), 0, len(FACETS)),
             ("The number of excluded ids", len(self.exclude), 0, MAX_EXCLUDED),
+            ("The number of removed words", len(self.without), 0, MAX_EXCLUDED),
         )
 
     def _check_names(self) -> None:
@@ -235,14 +255,15 @@ class Request:
 
     def to_json(self) -> dict[str, Any]:
         """Return the request as plain JSON values, without its audience."""
-        plain: dict[str, Any] = {name: getattr(self, name) for name in _SIMPLE}
-        plain["vectors"] = [_leg_to_json(leg) for leg in self.vectors]
-        plain["where"] = [
+        found: dict[str, Any] = {name: getattr(self, name) for name in _SIMPLE}
+        found["vectors"] = [_leg_to_json(leg) for leg in self.vectors]
+        found["where"] = [
             {"field": term.field, "values": list(term.values)} for term in self.where
         ]
-        plain["facets"] = [{"name": one.name, "size": one.size} for one in self.facets]
-        plain["exclude"] = sorted(self.exclude)
-        return plain
+        found["facets"] = [{"name": one.name, "size": one.size} for one in self.facets]
+        found["exclude"] = sorted(self.exclude)
+        found["without"] = sorted(self.without)
+        return found
 
     @classmethod
     def from_json(
@@ -255,7 +276,7 @@ class Request:
         RequestError
             *data* is too long, no JSON, has unknown keys or values of a wrong type.
         """
-        return cls(audience=audience, **_read_object(_load(data), _READERS))
+        return cls(audience=audience, **read_object(load(data), _READERS))
 
 
 def check_weight(what: str, weight: float) -> None:
@@ -269,55 +290,9 @@ def check_weight(what: str, weight: float) -> None:
     require(0 <= weight <= MAX_WEIGHT, what, weight, f"0 to {MAX_WEIGHT:g}")
 
 
-def _load(data: Mapping[str, Any] | str | bytes) -> object:
-    if not isinstance(data, str | bytes):
-        return data
-    fits = len(data) <= MAX_JSON
-    require(fits, "The length of a request", len(data), f"at most {MAX_JSON}")
-    try:
-        parsed: object = json.loads(data)
-    except (ValueError, RecursionError):
-        msg = "A request must be a JSON object."
-        raise RequestError(msg) from None
-    return parsed
-
-
-def _read_object(data: object, readers: Mapping[str, _Reader]) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        msg = f"A JSON object was expected, got {type(data).__name__}."
-        raise RequestError(msg)
-    for key in data:
-        check_known("key", key, readers)
-    return {key: readers[key](key, value) for key, value in data.items()}
-
-
-def _plain(*kinds: type) -> _Reader:
-    names = " or ".join(kind.__name__ for kind in kinds)
-
-    def read(key: str, value: object) -> object:
-        # bool is an int to Python, and is none to a person.
-        is_flag = isinstance(value, bool) and bool not in kinds
-        if is_flag or not isinstance(value, kinds):
-            raise LimitError(repr(key), value, names)
-        return value
-
-    return read
-
-
-def _list(key: str, value: object, most: int) -> list[Any]:
-    if not isinstance(value, list) or len(value) > most:
-        raise LimitError(repr(key), value, f"a list of at most {most}")
-    return value
-
-
-def _strings(most: int) -> _Reader:
-    read = _plain(str)
-    return lambda key, value: tuple(read(key, one) for one in _list(key, value, most))
-
-
-def _objects(made: type, readers: Mapping[str, _Reader], most: int) -> _Reader:
+def _objects(made: type, readers: Mapping[str, Reader], most: int) -> Reader:
     def read(key: str, value: object) -> tuple[Any, ...]:
-        found = [_read_object(one, readers) for one in _list(key, value, most)]
+        found = [read_object(one, readers) for one in a_list(key, value, most)]
         try:
             return tuple(made(**one) for one in found)
         except TypeError:
@@ -336,43 +311,53 @@ def _rows(key: str, value: object) -> npt.NDArray[np.float32]:
     return unit_vectors(rows, most=MAX_QUERY_VECTORS)
 
 
+def _numbers(key: str, value: object) -> npt.NDArray[np.float32]:
+    try:
+        return np.asarray(a_list(key, value, MAX_QUERY_VECTORS), dtype=np.float32)
+    except (TypeError, ValueError):
+        raise LimitError(repr(key), value, "a list of numbers") from None
+
+
 def _leg_to_json(leg: VectorQuery) -> dict[str, Any]:
-    plain: dict[str, Any] = {name: getattr(leg, name) for name in _LEG}
-    if leg.vector is None:
-        del plain["vector"]
-    else:
-        plain["vector"] = leg.vector.tolist()
-    return plain
+    found: dict[str, Any] = {name: getattr(leg, name) for name in _LEG}
+    for name in ("vector", "positions"):
+        if found[name] is None:
+            del found[name]
+        else:
+            found[name] = found[name].tolist()
+    return found
 
 
-_LEG: Final[Mapping[str, _Reader]] = {
-    "encoder": _plain(str),
+_LEG: Final[Mapping[str, Reader]] = {
+    "encoder": plain(str),
     "vector": _rows,
-    "weight": _plain(int, float),
-    "like": _plain(str),
-    "at_least": _plain(int, float),
-    "name": _plain(str),
+    "weight": plain(int, float),
+    "like": plain(str),
+    "at_least": plain(int, float),
+    "name": plain(str),
+    "positions": _numbers,
 }
-_TERM: Final[Mapping[str, _Reader]] = {
-    "field": _plain(str),
-    "values": _strings(MAX_TERM_VALUES),
+_TERM: Final[Mapping[str, Reader]] = {
+    "field": plain(str),
+    "values": strings(MAX_TERM_VALUES),
 }
-_FACET: Final[Mapping[str, _Reader]] = {"name": _plain(str), "size": _plain(int)}
-_SIMPLE: Final[Mapping[str, _Reader]] = {
-    "text": _plain(str),
-    "prefix": _plain(str),
-    "sort": _plain(str),
-    "after": _plain(str, type(None)),
-    "size": _plain(int),
-    "window": _plain(int),
-    "highlight": _plain(bool),
-    "expand": _plain(bool),
-    "text_weight": _plain(int, float),
+_FACET: Final[Mapping[str, Reader]] = {"name": plain(str), "size": plain(int)}
+_SIMPLE: Final[Mapping[str, Reader]] = {
+    "text": plain(str),
+    "prefix": plain(str),
+    "sort": plain(str),
+    "after": plain(str, type(None)),
+    "size": plain(int),
+    "window": plain(int),
+    "highlight": plain(bool),
+    "expand": plain(bool),
+    "text_weight": plain(int, float),
 }
-_READERS: Final[Mapping[str, _Reader]] = {
+_READERS: Final[Mapping[str, Reader]] = {
     **_SIMPLE,
     "vectors": _objects(VectorQuery, _LEG, MAX_LEGS),
     "where": _objects(Term, _TERM, MAX_TERMS),
     "facets": _objects(Facet, _FACET, len(FACETS)),
-    "exclude": lambda key, value: frozenset(_strings(MAX_EXCLUDED)(key, value)),
+    "exclude": lambda key, value: frozenset(strings(MAX_EXCLUDED)(key, value)),
+    "without": lambda key, value: frozenset(strings(MAX_EXCLUDED)(key, value)),
 }
