@@ -1,0 +1,153 @@
+"""How slices of a volume, and parts of them, are made ready and described.
+
+One way for what is put into the index and for what is asked with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from rounds_kernels.pictures import default_window, to_picture
+from rounds_search.encoders import ENCODER, encode_volume, representative
+from rounds_search.regions import crop, tiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+    from rounds_kernels.volumes import Volume
+
+__all__ = ["Looks", "Viewed", "position_of"]
+
+Box = tuple[int, int, int, int]
+WHOLE: Final = (0, 0, 0, 0)
+"""The box that stands for a whole slice."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looks:
+    """What some slices look like.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)`` float32, a row each.
+    slices
+        ``(n,)`` which slice of the series each row is of, from 0.
+    positions
+        ``(n,)`` in 0..1: where it lies along the stack, towards left, back and head.
+    boxes
+        ``(n, 4)`` left, top, right, bottom edge of the part in pixels; zeros stand
+        for the whole slice.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    slices: npt.NDArray[np.int32]
+    positions: npt.NDArray[np.float32]
+    boxes: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(
+        cls, rows: Sequence[tuple[npt.NDArray[np.float32], int, float, Box]]
+    ) -> Looks:
+        """Return them from ``(vector, slice, position, box)`` for each row."""
+        vectors, slices, positions, boxes = zip(*rows, strict=True)
+        return cls(
+            np.stack(vectors).astype(np.float32),
+            np.array(slices, np.int32),
+            np.array(positions, np.float32),
+            np.array(boxes, np.int32),
+        )
+
+
+class Viewed:
+    """A volume as a person sees it first: in its own window, pixels made square.
+
+    Parameters
+    ----------
+    volume
+        The stack.
+    encoder
+        What describes its slices.
+    """
+
+    def __init__(self, volume: Volume, encoder: str = ENCODER) -> None:
+        """Choose the window once."""
+        self.volume = volume
+        self.encoder = encoder
+        self._window = default_window(volume)
+
+    def chosen(self) -> list[int]:
+        """Return which slices stand for the volume."""
+        return representative(self.volume.array)
+
+    def picture(self, index: int) -> npt.NDArray[np.uint8]:
+        """Return slice *index* as it is shown."""
+        volume, (center, width) = self.volume, self._window
+        pixels = np.asarray(volume.array[index])
+        return to_picture(pixels, center, width, inverted=volume.inverted)
+
+    def slices(self, indices: Iterable[int]) -> Looks:
+        """Return what whole slices look like."""
+        return Looks.of(
+            [
+                (self._described(self.picture(index)), index, self._at(index), WHOLE)
+                for index in indices
+            ]
+        )
+
+    def region(self, index: int, box: tuple[float, float, float, float]) -> Looks:
+        """Return what the part of slice *index* in and around *box* looks like.
+
+        Raises
+        ------
+        LimitError
+            If the box is outside of the slice.
+        """
+        whole = self.picture(index)
+        edges = crop((whole.shape[0], whole.shape[1]), box)
+        return Looks.of([self._part(whole, index, edges)])
+
+    def tiles(self) -> Looks | None:
+        """Return what the tiles of the chosen slices look like, None without any."""
+        rows = []
+        for index in self.chosen():
+            whole = self.picture(index)
+            grey = whole if whole.ndim == 2 else whole.mean(axis=2)  # noqa: PLR2004
+            rows += [self._part(whole, index, box) for box in tiles(grey)]
+        return Looks.of(rows) if rows else None
+
+    def _part(
+        self, whole: npt.NDArray[np.uint8], index: int, box: Box
+    ) -> tuple[npt.NDArray[np.float32], int, float, Box]:
+        left, top, right, bottom = box
+        part = whole[top:bottom, left:right]
+        return self._described(part), index, self._at(index), box
+
+    def _described(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        return encode_volume(picture[None], self.volume.spacing, self.encoder)[0]
+
+    def _at(self, index: int) -> float:
+        return position_of(self.volume, index)
+
+
+def position_of(volume: Volume, index: int) -> float:
+    """Return where slice *index* lies along its stack, 0..1, in patient directions.
+
+    The stack is read towards the left, the back or the head (LPS, PS3.3 C.7.6.2.1.1),
+    whichever is nearest to its normal, so that stacks that were sorted against each
+    other agree.
+    """
+    count = len(volume.array)
+    normal = _normal(volume.direction)
+    along = (index + 0.5) / count
+    return along if normal[int(np.argmax(np.abs(normal)))] >= 0 else 1 - along
+
+
+def _normal(direction: Sequence[Any]) -> npt.NDArray[np.float64]:
+    """Return the direction of the array's first axis: the first column."""
+    return np.asarray(direction[0::3], np.float64)
