@@ -1,0 +1,92 @@
+"""Describe pictures by vectors, so that like pictures have near vectors.
+
+``rounds-gist-1`` is built in and needs no weights. Others are folders with a sidecar
+and an ONNX file, known to a process once :func:`open_folder` has read where they lie.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from rounds_search.encoders.base import Encoder
+from rounds_search.encoders.gist import ENCODER, Gist
+from rounds_search.encoders.preparing import prepared
+from rounds_search.encoders.slices import encode_slices, places, representative
+from rounds_search.errors import UnknownEncoderError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = [
+    "ENCODER",
+    "ENCODERS",
+    "Encoder",
+    "encode",
+    "encode_volume",
+    "encoder",
+    "places",
+    "prepared",
+    "representative",
+]
+
+ENCODERS: Final[Mapping[str, Encoder]] = MappingProxyType({ENCODER: Gist()})
+
+
+def encoder(name: str = ENCODER) -> Encoder:
+    """Return the encoder called *name*.
+
+    Raises
+    ------
+    UnknownEncoderError
+        There is none; the message names those there are.
+    """
+    if name not in ENCODERS:
+        raise UnknownEncoderError(name, ENCODERS)
+    return ENCODERS[name]
+
+
+def encode(picture: npt.NDArray[Any], name: str = ENCODER) -> npt.NDArray[np.float32]:
+    """Return the vector of *picture*: ``(d,)`` float32 of unit length.
+
+    Parameters
+    ----------
+    picture
+        ``(rows, columns)`` or ``(rows, columns, 3)``, any number type and any unit.
+        Window, size and sign of contrast beyond scale do not matter.
+
+    Raises
+    ------
+    LimitError
+        *picture* is no picture: another shape, or smaller than 8 pixels a side.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ramp = np.add.outer(np.arange(40), np.arange(60))
+    >>> vector = encode(ramp)
+    >>> vector.shape, bool(np.isclose(vector @ encode(ramp * 3 + 7), 1, atol=1e-3))
+    ((368,), True)
+    """
+    return encoder(name).encode(picture)
+
+
+def encode_volume(
+    volume: npt.NDArray[Any], spacing: tuple[float, float, float], name: str = ENCODER
+) -> npt.NDArray[np.float32]:
+    """Return ``(n, d)`` vectors of up to eight slices spread over what *volume* shows.
+
+    Parameters and errors are those of :func:`encode_slices`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> block = np.zeros((30, 32, 32))
+    >>> block[10:20, 8:24, 8:24] = 1
+    >>> encode_volume(block, (1, 1, 1)).shape
+    (8, 368)
+    """
+    return encode_slices(volume, spacing, encoder(name))
