@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["AWAY", "MOST_PAIRS", "WIDTH", "Interaction", "Slices", "interact"]
+__all__ = [
+    "AWAY",
+    "MOST_PAIRS",
+    "WIDTH",
+    "Interaction",
+    "Slices",
+    "interact",
+    "lost_by_distance",
+]
 
 AWAY: Final = 0.1
 WIDTH: Final = 0.2
@@ -53,6 +61,11 @@ class Slices:
         """Return the rows from *first* up to *end*."""
         placed = None if self.positions is None else self.positions[first:end]
         return Slices(self.vectors[first:end], placed)
+
+    def rows(self, numbers: npt.NDArray[np.int64]) -> Slices:
+        """Return the rows with these *numbers*, in that order."""
+        placed = None if self.positions is None else self.positions[numbers]
+        return Slices(self.vectors[numbers], placed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +152,7 @@ def _part(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     near = candidates.vectors @ asked.vectors.T
     if asked.positions is not None and candidates.positions is not None:
-        near -= _taken_away(candidates.positions, asked.positions)
+        near -= lost_by_distance(candidates.positions, asked.positions)
     first = np.cumsum(counts) - counts
     best = np.maximum.reduceat(near, first, axis=0)
     owner = np.repeat(np.arange(len(counts)), counts)
@@ -150,10 +163,22 @@ def _part(
     return best, rows
 
 
-def _taken_away(
+def lost_by_distance(
     rows: npt.NDArray[np.float32], asked: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Return ``(m, n)`` what distance takes from each pair, 0 where it is unknown."""
+    """Return what distance takes from each pair, 0 where a place is unknown.
+
+    Parameters
+    ----------
+    rows, asked
+        ``(m,)`` and ``(n,)`` positions; the result is ``(m, n)`` float32.
+
+    Examples
+    --------
+    >>> lost_by_distance(np.float32([0.5, np.nan]), np.float32([0.5])).tolist()
+    [[0.0], [0.0]]
+    """
     distance = (rows[:, np.newaxis] - asked) / np.float32(WIDTH)
     lost = np.float32(AWAY) * (1 - np.exp(-(distance**2) / 2))
-    return np.nan_to_num(lost, copy=False, nan=0.0)
+    known: npt.NDArray[np.float32] = np.nan_to_num(lost, copy=False, nan=0.0)
+    return known

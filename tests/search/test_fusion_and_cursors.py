@@ -10,6 +10,7 @@ from rounds_search.cursors import Cursor, read_cursor, write_cursor
 from rounds_search.errors import CursorError
 from rounds_search.fusion import fuse
 from rounds_search.highlights import highlight
+from rounds_search.interaction import Slices
 from rounds_search.suggestions import suggestions
 
 BRAIN = frozenset({("brain",), ("brain", "abscess")})
@@ -94,7 +95,9 @@ def test_nearness_is_the_same_however_rows_are_read(
     count = np.full(len(wanted), 4)
     ranges = Ranges(np.array(wanted, np.int64) * 4, count)
     plain = [(vectors[4 * at :][:4] @ query.T).max(axis=0).mean() for at in wanted]
-    assert np.allclose(nearness(vectors, ranges, query), plain, atol=1e-5)
+    assert np.allclose(
+        nearness(Slices(vectors), ranges, Slices(query)), plain, atol=1e-5
+    )
 
 
 def test_ranges_come_in_blocks_without_loss() -> None:

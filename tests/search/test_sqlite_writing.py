@@ -100,7 +100,7 @@ def test_vectors_are_appended_and_named_by_row(generation: Generation) -> None:
     generation.write(pictures("a", [axis(0), axis(1)]))
     generation.write(pictures("b", axis(2)))
     assert generation.one("SELECT * FROM encoders") == (ENCODER, 3, 3)
-    rows = mapped(generation.folder, ENCODER, (3, 3))
+    rows = mapped(generation.folder / f"{ENCODER}.f32", (3, 3))
     assert rows.tolist() == np.eye(3).tolist()
 
 
@@ -109,7 +109,7 @@ def test_what_an_unfinished_write_left_is_written_over(generation: Generation) -
     with (generation.folder / f"{ENCODER}.f32").open("ab") as file:
         file.write(b"left over by a killed writer")
     generation.write(pictures("b", axis(1)))
-    rows = mapped(generation.folder, ENCODER, (2, 3))
+    rows = mapped(generation.folder / f"{ENCODER}.f32", (2, 3))
     assert rows.tolist() == [[1, 0, 0], [0, 1, 0]]
 
 

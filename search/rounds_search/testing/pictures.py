@@ -13,6 +13,7 @@ from rounds_search.errors import (
     UnknownDocumentError,
     UnknownEncoderError,
 )
+from rounds_search.interaction import AWAY
 from rounds_search.requests import Facet, Term, VectorQuery
 from rounds_search.testing.library import ENCODER, ask, axis, case, found, pictures
 
@@ -60,6 +61,53 @@ class PicturesContract:
         index.write(LIBRARY)
         both = like(np.stack([axis(0), axis(1)]))
         assert found(index, ask(vectors=(both,)))[0] == "xy"
+
+    def test_a_hit_says_which_rows_are_nearest(self, index: Backend) -> None:
+        index.write(LIBRARY)
+        both = like(np.stack([axis(1), axis(0)]))
+        (hit, *_) = index.search(ask(vectors=(both,))).hits
+        pairs = [(pair.asked, pair.row) for pair in hit.pairs["picture"]]
+        assert (hit.id, pairs) == ("xy", [(0, 0), (1, 1)])
+        assert hit.pairs["picture"][1].score == pytest.approx(0.9939, abs=1e-4)
+
+    def test_words_alone_have_no_pairs(self, index: Backend) -> None:
+        index.write(LIBRARY)
+        assert index.search(ask("alpha")).hits[0].pairs == {}
+
+    @pytest.mark.parametrize(
+        ("place", "score"),
+        [
+            pytest.param(0.25, 1.0, id="the same place"),
+            pytest.param(1.0, 1.0 - AWAY, id="far away"),
+            pytest.param(None, 1.0, id="an unknown place"),
+        ],
+    )
+    def test_what_lies_elsewhere_counts_less(
+        self, index: Backend, place: float | None, score: float
+    ) -> None:
+        placed = None if place is None else np.array([place], np.float32)
+        index.write([case("x"), pictures("x", axis(0), positions=placed)])
+        (hit,) = index.search(
+            ask(vectors=(like(axis(0), positions=np.array([0.25], np.float32)),))
+        ).hits
+        assert hit.score == pytest.approx(score, abs=1e-3)
+
+    def test_a_question_without_places_is_asked_of_all(self, index: Backend) -> None:
+        index.write(
+            [case("x"), pictures("x", axis(0), positions=np.array([1.0], np.float32))]
+        )
+        (hit,) = index.search(ask(vectors=(like(axis(0)),))).hits
+        assert hit.score == pytest.approx(1.0)
+
+    def test_cases_like_a_case_are_compared_by_place(self, index: Backend) -> None:
+        rows = np.stack([axis(0), axis(1)])
+        index.write(case(name) for name in "abc")
+        index.write(
+            pictures(name, rows, positions=np.array(placed, np.float32))
+            for name, placed in zip("abc", ([0, 1], [1, 0], [0, 1]), strict=True)
+        )
+        leg = VectorQuery(ENCODER, like="a")
+        assert found(index, ask(vectors=(leg,))) == ["c", "b"]
 
     def test_nearness_equals_brute_force(self, index: Backend) -> None:
         chance = np.random.default_rng(5)

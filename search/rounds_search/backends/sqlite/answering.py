@@ -17,7 +17,7 @@ from rounds_search.cursors import Cursor, read_cursor, write_cursor
 from rounds_search.documents import Answer, Hit, unpacked
 from rounds_search.fusion import fuse
 from rounds_search.highlights import highlights
-from rounds_search.queries import TextQuery, parse
+from rounds_search.queries import parse
 from rounds_search.suggestions import suggestions
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from rounds_search.backends.sqlite.columns import Mask, Rows, Snapshot
     from rounds_search.backends.sqlite.legs import PictureLeg, TextLeg
-    from rounds_search.documents import Document
+    from rounds_search.documents import Document, Pair
+    from rounds_search.interaction import Slices
     from rounds_search.requests import Request
 
 __all__ = ["View", "answer"]
@@ -42,7 +43,7 @@ class View:
 
     connection: sqlite3.Connection
     snapshot: Snapshot
-    vectors: Callable[[str], npt.NDArray[np.float32]]
+    slices: Callable[[str], Slices]
 
     def documents(self, slots: Sequence[int]) -> list[Document]:
         """Return the documents at *slots*, in that order."""
@@ -213,18 +214,21 @@ class _Search:
                 document=document,
                 ranks={name: at[slot] for name, at in ranks.items() if slot in at},
                 highlights=self._highlights(document),
-                pictures=self._led_by(slot),
+                pictures={leg: picture for leg, (picture, _) in led_by.items()},
+                pairs={leg: pairs for leg, (_, pairs) in led_by.items()},
             )
-            for slot, document in zip(page.tolist(), documents, strict=True)
+            for slot, document, led_by in zip(
+                page.tolist(), documents, map(self._led_by, page.tolist()), strict=True
+            )
         )
 
     def _highlights(self, document: Document) -> dict[str, str]:
         if not (self.request.highlight and self.query):
             return {}
-        marked = _marked(self.query, relaxed=self.relaxed)
-        return highlights(document.fields(), marked, _begun(self.query))
+        marked = self.query.marked(relaxed=self.relaxed)
+        return highlights(document.fields(), marked, self.query.begun())
 
-    def _led_by(self, slot: int) -> dict[str, str]:
+    def _led_by(self, slot: int) -> dict[str, tuple[str, tuple[Pair, ...]]]:
         if not self.request.vectors:
             return {}
         names = [leg.name for leg in self.request.vectors]
@@ -232,28 +236,13 @@ class _Search:
             name: leg.picture_of(slot)
             for name, leg in zip(names, self.pictures, strict=True)
         }
-        return {name: picture for name, picture in found.items() if picture}
+        return {name: led for name, led in found.items() if led is not None}
 
     def _suggestions(self, ordered: _Ordered) -> tuple[str, ...]:
         if not self.request.prefix.strip():
             return ()
         first = self.view.documents(ordered.slots[:SUGGESTED_FROM].tolist())
         return suggestions(self.request.prefix, [document.title for document in first])
-
-
-def _marked(query: TextQuery, *, relaxed: bool) -> frozenset[tuple[str, ...]]:
-    if not relaxed:
-        return query.marked()
-    return query.marked() | {(token,) for token in query.single_tokens()}
-
-
-def _begun(query: TextQuery) -> tuple[str, ...]:
-    return tuple(
-        one.tokens[0]
-        for clause in query.clauses
-        for one in clause.alternatives
-        if one.match == "prefix"
-    )
 
 
 @dataclass(frozen=True, slots=True)

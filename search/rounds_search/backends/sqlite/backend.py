@@ -9,6 +9,8 @@ from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from rounds_search.backends.sqlite.answering import answer
 from rounds_search.backends.sqlite.generation import Generation
 from rounds_search.backends.sqlite.place import Place, sync_folder
@@ -20,10 +22,11 @@ from rounds_search.backends.sqlite.schema import (
     schema_of,
     translated,
 )
-from rounds_search.backends.sqlite.vectors import mapped
+from rounds_search.backends.sqlite.vectors import mapped, slices
 from rounds_search.backends.sqlite.writing import write
 from rounds_search.documents import ImageDocument, WriteReport, unpacked
 from rounds_search.errors import IndexUnavailableError, SearchError
+from rounds_search.interaction import Slices
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["SqliteBackend"]
 
 BATCH: Final = 1_000
+# The first schema that keeps where each slice lies.
+PLACED: Final = 2
 
 
 class SqliteBackend:
@@ -124,7 +129,7 @@ class SqliteBackend:
                 pictures = view.snapshot.pictures
                 rows = sum(rows for _, rows in view.snapshot.dimensions.values())
                 for encoder in view.snapshot.dimensions:
-                    view.vectors(encoder)
+                    view.slices(encoder)
                 used = int(pictures.count[pictures.table.live].sum())
         except SearchError as error:
             return {"ok": False, "backend": "sqlite", "problem": str(error)}
@@ -242,7 +247,8 @@ def _entries(connection: sqlite3.Connection, folder: Path) -> Iterator[Entry]:
         name: (rows, dimension)
         for name, dimension, rows in connection.execute("SELECT * FROM encoders")
     }
-    files = {name: mapped(folder, name, shape) for name, shape in sizes.items()}
+    read = slices if (schema_of(connection)[0] >= PLACED) else _unplaced
+    files = {name: read(folder, name, shape) for name, shape in sizes.items()}
     for row in connection.execute(
         "SELECT id, revision, encoder, start, count, keys FROM pictures"
         " WHERE keys IS NOT NULL"
@@ -250,15 +256,23 @@ def _entries(connection: sqlite3.Connection, folder: Path) -> Iterator[Entry]:
         yield _image(row, files)
 
 
-def _image(row: tuple[Any, ...], files: dict[str, Any]) -> ImageDocument:
+def _unplaced(folder: Path, encoder: str, shape: tuple[int, int]) -> Slices:
+    return Slices(mapped(folder / f"{encoder}.f32", shape))
+
+
+def _image(row: tuple[Any, ...], files: dict[str, Slices]) -> ImageDocument:
     name, revision, encoder, start, count, keys = row
     known = json.loads(keys)
+    own = files[encoder].part(start, start + count)
+    placed = own.positions
+    is_known = placed is not None and not np.isnan(placed).any()
     return ImageDocument(
         id=name,
         case_ids=tuple(known["cases"]),
         revision=revision,
         encoder=encoder,
-        vectors=files[encoder][start : start + count],
+        vectors=own.vectors,
+        positions=placed if is_known else None,
         audience=frozenset(known["audience"]),
         where={field: tuple(values) for field, values in known["facets"].items()},
     )

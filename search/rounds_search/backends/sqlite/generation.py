@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rounds_search.backends.sqlite.answering import View
 from rounds_search.backends.sqlite.columns import Snapshot, refreshed
 from rounds_search.backends.sqlite.schema import SCHEMA, connect, schema_of
-from rounds_search.backends.sqlite.vectors import mapped
+from rounds_search.backends.sqlite.vectors import slices
 from rounds_search.errors import IndexUnavailableError
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
-    import numpy.typing as npt
+    from rounds_search.interaction import Slices
 
 __all__ = ["Generation"]
 
@@ -41,7 +40,7 @@ class Generation:
         self._free: list[sqlite3.Connection] = []
         self._retired = False
         self._snapshot = Snapshot()
-        self._mapped: dict[str, npt.NDArray[np.float32]] = {}
+        self._mapped: dict[str, Slices] = {}
         with closing(connect(folder, write=False)) as connection:
             found = schema_of(connection)
         if found != SCHEMA:
@@ -53,7 +52,7 @@ class Generation:
         """Lend one moment of the index, the newest there is."""
         connection, snapshot = self._begin()
         try:
-            yield View(connection, snapshot, lambda name: self._vectors(snapshot, name))
+            yield View(connection, snapshot, lambda name: self._slices(snapshot, name))
         finally:
             connection.execute("ROLLBACK")
             with self._lock:
@@ -85,11 +84,11 @@ class Generation:
                 raise
             return connection, self._snapshot
 
-    def _vectors(self, snapshot: Snapshot, encoder: str) -> npt.NDArray[np.float32]:
+    def _slices(self, snapshot: Snapshot, encoder: str) -> Slices:
         dimension, rows = snapshot.dimensions[encoder]
         with self._lock:
             found = self._mapped.get(encoder)
-            if found is None or len(found) < rows:
-                found = mapped(self.folder, encoder, (rows, dimension))
+            if found is None or len(found.vectors) < rows:
+                found = slices(self.folder, encoder, (rows, dimension))
                 self._mapped[encoder] = found
-        return found[:rows]
+        return found.part(0, rows)

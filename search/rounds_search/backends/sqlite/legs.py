@@ -15,6 +15,7 @@ from rounds_search.errors import (
     UnknownDocumentError,
     UnknownEncoderError,
 )
+from rounds_search.interaction import Slices, interact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from rounds_search.backends.sqlite.answering import View
     from rounds_search.backends.sqlite.columns import Mask, Rows, Snapshot
+    from rounds_search.documents import Pair
     from rounds_search.queries import TextQuery
     from rounds_search.requests import Request, Term, VectorQuery
 
@@ -62,9 +64,16 @@ def text_leg(view: View, query: TextQuery, allowed: Mask) -> tuple[TextLeg, bool
 class PictureLeg:
     """How near readable pictures are, and the documents they lead to."""
 
-    snapshot: Snapshot
+    view: View
+    encoder: str
+    asked: Slices | None
     scores: npt.NDArray[np.float64]
     at_least: float
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The moment that the leg looks at."""
+        return self.view.snapshot
 
     def under(
         self, allowed: Mask, where: Sequence[Term]
@@ -81,14 +90,18 @@ class PictureLeg:
         slots = np.flatnonzero(best > -np.inf)
         return slots, best[slots]
 
-    def picture_of(self, slot: int) -> str:
-        """Return the id of the nearest picture that leads to *slot*, or ``""``."""
+    def picture_of(self, slot: int) -> tuple[str, tuple[Pair, ...]] | None:
+        """Return the id of the nearest picture that leads to *slot*, and its pairs."""
         pictures = self.snapshot.pictures
         rows = pictures.pair_picture[pictures.pair_document == slot]
         rows = rows[self.scores[rows] >= self.at_least]
-        if not len(rows):
-            return ""
-        return pictures.table.ids[int(rows[np.argmax(self.scores[rows])])]
+        if not len(rows) or self.asked is None:
+            return None
+        nearest = int(rows[np.argmax(self.scores[rows])])
+        first, count = int(pictures.start[nearest]), int(pictures.count[nearest])
+        own = self.view.slices(self.encoder).part(first, first + count)
+        pairs = interact(self.asked, own, np.array([count])).pairs(0)
+        return pictures.table.ids[nearest], pairs
 
 
 def picture_legs(
@@ -112,14 +125,12 @@ def _picture_leg(
         rows = np.flatnonzero(readable & pictures.of(leg.encoder))
         rows = rows[np.argsort(pictures.start[rows], kind="stable")]
         ranges = Ranges(pictures.start[rows], pictures.count[rows])
-        scores[rows] = nearness(view.vectors(leg.encoder), ranges, asked)
-    return PictureLeg(view.snapshot, scores, leg.at_least)
+        scores[rows] = nearness(view.slices(leg.encoder), ranges, asked)
+    return PictureLeg(view, leg.encoder, asked, scores, leg.at_least)
 
 
-def _question(
-    view: View, request: Request, leg: VectorQuery
-) -> npt.NDArray[np.float32] | None:
-    """Return the vectors *leg* asks with, or None where there are none to compare."""
+def _question(view: View, request: Request, leg: VectorQuery) -> Slices | None:
+    """Return the rows *leg* asks with, or None where there are none to compare."""
     known = view.snapshot.dimensions
     if leg.encoder not in known:
         built_in = {encoder.name: encoder.dimension for encoder in ENCODERS.values()}
@@ -132,13 +143,11 @@ def _question(
         return _like(view, request, leg)
     if leg.vector.shape[1] != wanted:
         raise DimensionError(leg.encoder, leg.vector.shape[1], wanted)
-    return leg.vector if leg.encoder in known else None
+    return Slices(leg.vector, leg.positions) if leg.encoder in known else None
 
 
-def _like(
-    view: View, request: Request, leg: VectorQuery
-) -> npt.NDArray[np.float32] | None:
-    """Return vectors of a document's own pictures that the asker may see."""
+def _like(view: View, request: Request, leg: VectorQuery) -> Slices | None:
+    """Return rows of a document's own pictures that the asker may see."""
     snapshot, pictures = view.snapshot, view.snapshot.pictures
     readable = snapshot.documents.readable(request.audience)
     slot = snapshot.documents.find(leg.like)
@@ -151,7 +160,7 @@ def _like(
         return None
     own = Ranges(pictures.start[rows], pictures.count[rows]).rows()
     spread = np.linspace(0, len(own) - 1, min(MOST_LIKE, len(own))).round()
-    return view.vectors(leg.encoder)[own[spread.astype(np.int64)]]
+    return view.slices(leg.encoder).rows(own[spread.astype(np.int64)])
 
 
 def _fits(snapshot: Snapshot, term: Term) -> Mask:

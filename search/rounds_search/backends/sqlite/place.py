@@ -7,7 +7,8 @@
     ├── writer.lock        held by the one process that writes
     └── index-000001/
         ├── index.sqlite   documents, words, the rows of each picture
-        └── <encoder>.f32  vectors, appended before the transaction that names them
+        ├── <encoder>.f32  vectors, appended before the transaction that names them
+        └── <encoder>.at   where each lies along its stack, likewise
 
 A rebuild fills a new generation and swaps the pointer by renaming, so that a reader
 sees the old index or the new one and nothing between. The generation before stays

@@ -14,6 +14,7 @@ from rounds_search.errors import (
     IndexUnavailableError,
     NewerIndexError,
 )
+from rounds_search.fields import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,21 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FIELDS", "SCHEMA", "connect", "create", "given", "schema_of", "translated"]
 
 # The numbers of the tables and of the analyzer: an older one misreads a newer one's.
-SCHEMA: Final = (1, ANALYZER)
-
-# Columns of the word index with their weights in bm25.
-FIELDS: Final = {
-    "title": 10.0,
-    "diagnosis": 8.0,
-    "codes_text": 4.0,
-    "study": 3.0,
-    "labels": 3.0,
-    "findings": 3.0,
-    "differential": 2.0,
-    "history": 1.5,
-    "discussion": 1.0,
-    "forms": 0.5,
-}
+SCHEMA: Final = (2, ANALYZER)
 
 # A row with no body is deleted, or (revision -1) known only as what a picture leads to.
 # Rows are never taken away, so that a deletion keeps its place in the order of writes.

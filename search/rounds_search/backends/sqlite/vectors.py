@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rounds_search.errors import DamagedIndexError
+from rounds_search.interaction import Slices, lost_by_distance
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
 
-__all__ = ["Ranges", "mapped", "nearness"]
+__all__ = ["Ranges", "mapped", "nearness", "slices"]
 
 # Similarities computed at once: 32 MiB of them.
 BLOCK: Final = 8_000_000
@@ -25,10 +26,8 @@ BLOCK: Final = 8_000_000
 DENSE: Final = 0.4
 
 
-def mapped(
-    folder: Path, encoder: str, shape: tuple[int, int]
-) -> npt.NDArray[np.float32]:
-    """Return the first *shape* ``(rows, d)`` vectors of *encoder*, mapped read-only.
+def mapped(file: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Return the first *shape* ``(rows, d)`` numbers of *file*, mapped read-only.
 
     Raises
     ------
@@ -38,11 +37,23 @@ def mapped(
     if not shape[0]:
         return np.empty(shape, np.float32)
     try:
-        rows = np.memmap(folder / f"{encoder}.f32", "<f4", "r", shape=shape)
+        rows = np.memmap(file, "<f4", "r", shape=shape)
     except (FileNotFoundError, ValueError):
-        msg = f"The vectors of {encoder!r} are cut short."
+        msg = f"The vectors of {file.stem!r} are cut short."
         raise DamagedIndexError(msg) from None
     return np.asarray(rows)
+
+
+def slices(folder: Path, encoder: str, shape: tuple[int, int]) -> Slices:
+    """Return the first *shape* ``(rows, d)`` vectors of *encoder* and their positions.
+
+    Raises
+    ------
+    DamagedIndexError
+        A file is missing or shorter than that.
+    """
+    vectors = mapped(folder / f"{encoder}.f32", shape)
+    return Slices(vectors, mapped(folder / f"{encoder}.at", (shape[0], 1))[:, 0])
 
 
 class Ranges:
@@ -89,42 +100,39 @@ class Ranges:
         ]
 
 
-def nearness(
-    vectors: npt.NDArray[np.float32], ranges: Ranges, query: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """Return for each picture the mean over *query*'s rows of its best cosine.
+def nearness(known: Slices, ranges: Ranges, asked: Slices) -> npt.NDArray[np.float32]:
+    """Return for each picture the mean over *asked*'s rows of its best one.
 
     Parameters
     ----------
-    vectors
-        ``(rows, d)`` of unit length.
+    known
+        The rows of every picture.
     ranges
         The rows of the pictures that are asked about.
-    query
-        ``(n, d)`` of unit length.
+    asked
+        The rows of the question.
 
     Examples
     --------
     >>> eye = np.eye(3, dtype=np.float32)
-    >>> nearness(eye, Ranges(np.array([0, 2]), np.array([2, 1])), eye[:1]).tolist()
+    >>> ranges = Ranges(np.array([0, 2]), np.array([2, 1]))
+    >>> nearness(Slices(eye), ranges, Slices(eye[:1])).tolist()
     [1.0, 0.0]
     """
     if not len(ranges):
         return np.empty(0, np.float32)
-    parts = ranges.blocks(max(1, BLOCK // len(query)))
-    return np.concatenate([_block(vectors, part, query) for part in parts])
+    parts = ranges.blocks(max(1, BLOCK // len(asked.vectors)))
+    return np.concatenate([_block(known, part, asked) for part in parts])
 
 
-def _block(
-    vectors: npt.NDArray[np.float32], ranges: Ranges, query: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
+def _block(known: Slices, ranges: Ranges, asked: Slices) -> npt.NDArray[np.float32]:
     first = int(ranges.start[0])
     span = int(ranges.start[-1] + ranges.count[-1]) - first
     if ranges.total >= DENSE * span:
-        cosines = _cosines(vectors[first : first + span], query)
+        cosines = _cosines(known.part(first, first + span), asked)
         best = _maxima(cosines, ranges.start - first, ranges.count)
     else:
-        cosines = _cosines(vectors[ranges.rows()], query)
+        cosines = _cosines(known.rows(ranges.rows()), asked)
         best = _maxima(cosines, ranges.offsets, ranges.count)
     found: npt.NDArray[np.float32] = best.mean(axis=1, dtype=np.float32)
     return found
@@ -146,12 +154,11 @@ def _maxima(
     return best
 
 
-def _cosines(
-    rows: npt.NDArray[np.float32], query: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
+def _cosines(rows: Slices, asked: Slices) -> npt.NDArray[np.float32]:
     # A product with one vector is memory-bound and twice as fast as one with a matrix.
-    if len(query) == 1:
-        single: npt.NDArray[np.float32] = rows @ query[0]
-        return single[:, np.newaxis]
-    cosines: npt.NDArray[np.float32] = rows @ query.T
+    query = asked.vectors
+    single = len(query) == 1
+    cosines = (rows.vectors @ query[0])[:, None] if single else rows.vectors @ query.T
+    if rows.positions is not None and asked.positions is not None:
+        cosines -= lost_by_distance(rows.positions, asked.positions)
     return cosines

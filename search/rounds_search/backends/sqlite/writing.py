@@ -7,9 +7,9 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rounds_search.analyzer import index_forms, index_text
+import numpy as np
+
 from rounds_search.backends.sqlite.place import sync_folder
-from rounds_search.backends.sqlite.schema import FIELDS
 from rounds_search.documents import (
     FACETS,
     Document,
@@ -20,13 +20,13 @@ from rounds_search.documents import (
     unpacked,
 )
 from rounds_search.errors import DamagedIndexError, DimensionError
+from rounds_search.fields import FIELDS, indexed
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
 
     from rounds_search.documents import Delete
@@ -75,7 +75,7 @@ class _Batch:
     written: int = 0
     deleted: int = 0
     stale: list[str] = field(default_factory=list)
-    vectors: dict[str, list[npt.NDArray[np.float32]]] = field(default_factory=dict)
+    images: dict[str, list[ImageDocument]] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -118,13 +118,15 @@ class _Batch:
 
     def finish(self) -> None:
         """Append the vectors and make them durable before the rows that name them."""
-        for encoder, rows in self.vectors.items():
+        for encoder, images in self.images.items():
             end = self.ends[encoder]
             self.connection.execute(
                 "UPDATE encoders SET rows = ? WHERE name = ?", (end, encoder)
             )
+            rows = [image.vectors for image in images]
             first = end - sum(map(len, rows))
             _append(self.folder / f"{encoder}.f32", first, rows)
+            _append(self.folder / f"{encoder}.at", first, list(map(_placed, images)))
 
     def _known(self, table: str, name: str) -> tuple[int, bool] | None:
         """Return the revision the index has, and whether it is a live one."""
@@ -153,7 +155,7 @@ class _Batch:
             " WHERE slot = ?",
             (document.revision, self.seq, _keys(document), packed(document), slot),
         )
-        self.connection.execute(PUT_WORDS, (slot, *_indexed(document)))
+        self.connection.execute(PUT_WORDS, (slot, *indexed(document).values()))
 
     def _take_words(self, slot: int) -> None:
         """Take the words of the document at *slot* out of the contentless table.
@@ -166,7 +168,7 @@ class _Batch:
         ).fetchone()
         if body is not None:
             before = unpacked(body)
-            self.connection.execute(TAKE_WORDS, (slot, *_indexed(before)))
+            self.connection.execute(TAKE_WORDS, (slot, *indexed(before).values()))
 
     def _put_pictures(self, image: ImageDocument) -> None:
         start = self._reserve(image)
@@ -203,7 +205,7 @@ class _Batch:
             raise DimensionError(image.encoder, dimension, wanted)
         start = self.ends.get(image.encoder, rows)
         self.ends[image.encoder] = start + len(image.vectors)
-        self.vectors.setdefault(image.encoder, []).append(image.vectors)
+        self.images.setdefault(image.encoder, []).append(image)
         return int(start)
 
     def _mark_pictures_gone(self, delete: Delete) -> None:
@@ -218,18 +220,6 @@ class _Batch:
 def _supersedes(revision: int, known: int, live: bool) -> bool:  # noqa: FBT001 - a row
     """Return whether a write may follow what is known; a delete wins a tie."""
     return revision >= known if live else revision > known
-
-
-def _indexed(document: Document) -> list[str]:
-    fields = document.fields() | {"labels": _labels(document)}
-    texts = [index_text(fields.get(name, "")) for name in FIELDS if name != "forms"]
-    return [*texts, index_forms(fields.values())]
-
-
-def _labels(document: Document) -> str:
-    """Return what makes "brain MRI" find a case that is an MR by its facets only."""
-    values = (document.values(name) for name in ("modality", "body_part", "code"))
-    return ", ".join(value for one in values for value in one)
 
 
 def _keys(document: Document) -> str:
@@ -250,6 +240,13 @@ def _image_keys(image: ImageDocument, slots: list[int]) -> str:
         "slots": slots,
     }
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _placed(image: ImageDocument) -> npt.NDArray[np.float32]:
+    """Return ``(n, 1)`` where the rows of *image* lie, NaN where it is unknown."""
+    if image.positions is None:
+        return np.full((len(image.vectors), 1), np.nan, np.float32)
+    return image.positions[:, np.newaxis]
 
 
 def _append(path: Path, first: int, rows: list[npt.NDArray[np.float32]]) -> None:
