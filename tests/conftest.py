@@ -20,6 +20,7 @@ import pytest
 import uvicorn
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
+from tests import newborn
 
 from rounds_hub.access.principal import Principal, Role
 from rounds_hub.access.signin import refuse_cross_site
@@ -146,19 +147,24 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of an empty database, first on SQLite, then on PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'catalogue.sqlite'}"
-    import psycopg
+    return newborn.fresh_database(request.getfixturevalue("postgresql"), empty=True)
 
-    server: str = request.getfixturevalue("postgresql")
-    name = f"rounds_{secrets.token_hex(6)}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    return f"{server}/{name}"
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+)
+def catalogue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a new house's database, first on SQLite, then on PostgreSQL."""
+    if request.param == "sqlite":
+        newborn.put_newborn(tmp_path / "data")
+        return f"sqlite:///{tmp_path / 'data' / 'catalogue.sqlite'}"
+    return newborn.fresh_database(request.getfixturevalue("postgresql"))
 
 
 @pytest.fixture
-def sessions(database_url: str) -> Iterator[Sessions]:
+def sessions(catalogue_url: str) -> Iterator[Sessions]:
     """Return sessions on a catalogue with its tables, on each kind of database."""
-    opened = Sessions(database_url)
+    opened = Sessions(catalogue_url)
     opened.migrate()
     yield opened
     opened.close()
@@ -173,9 +179,9 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 @pytest.fixture
-def any_house(tmp_path: Path, database_url: str) -> Iterator[House]:
+def any_house(tmp_path: Path, catalogue_url: str) -> Iterator[House]:
     """Return a house in a folder of its own, on each kind of database."""
-    opened = open_house(tmp_path, database_url=database_url)
+    opened = open_house(tmp_path, database_url=catalogue_url)
     yield opened
     opened.close()
 
@@ -184,6 +190,8 @@ def open_house(folder: Path, **settings: str) -> House:
     """Open a house below *folder*."""
     from rounds_hub import house
 
+    if "database_url" not in settings:
+        newborn.put_newborn(folder / "data")
     return house.House.open(load_settings(data_dir=str(folder / "data"), **settings))
 
 

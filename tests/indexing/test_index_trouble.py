@@ -201,10 +201,10 @@ with sole_writer(house) as ours:
 """
 
 
-def test_a_killed_holder_gives_the_lease_back(
-    any_house: House, database_url: str
-) -> None:
-    command = [sys.executable, "-c", HOLDER, str(any_house.settings.data), database_url]
+def test_a_killed_holder_gives_the_lease_back(any_house: House) -> None:
+    settings = any_house.settings
+    where = (str(settings.data), settings.catalogue_url)
+    command = [sys.executable, "-c", HOLDER, *where]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline().strip() == "True"

@@ -47,18 +47,13 @@ def library(
 
 
 def opened(request: pytest.FixtureRequest, folder: Path) -> House:
-    import secrets
-
-    import psycopg
     from tests.conftest import open_house
+    from tests.newborn import fresh_database
 
     if request.param == "sqlite":
         return open_house(folder)
-    server = request.getfixturevalue("postgresql")
-    name = f"rounds_{secrets.token_hex(6)}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    return open_house(folder, database_url=f"{server}/{name}")
+    url = fresh_database(request.getfixturevalue("postgresql"))
+    return open_house(folder, database_url=url)
 
 
 def ask(
