@@ -123,7 +123,8 @@ def test_a_deleted_case_is_taken_out_with_its_images(
 
 
 def test_what_does_not_exist_is_taken_out(any_house: House) -> None:
-    assert entries(any_house, "case", "c9") == {("case", "c9"): Delete("c9", 7)}
+    gone = {("case", "c9"): Delete("c9", 7), ("masked", "c9"): Delete("c9~", 7)}
+    assert entries(any_house, "case", "c9") == gone
     assert entries(any_house, "run", "r9") == {("run", "r9"): Delete("run-r9", 7)}
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from rounds_hub.access.unknown import knowing, learning, shared
 from rounds_hub.archive.models import Series
-from rounds_hub.cases.models import Case, CaseSeries
+from rounds_hub.cases.models import NO_PICTURES, Case, CaseSeries
 from rounds_hub.errors import InvalidError
 from rounds_hub.runs.models import Run, RunRequest
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-__all__ = ["checked", "of_case", "of_run", "of_series"]
+__all__ = ["checked", "of_case", "of_case_parts", "of_run", "of_series", "tells"]
 
 ADMINS = "role:admin"
 _KINDS = ("role", "group", "user")
@@ -58,11 +59,28 @@ def of_case(case: Case) -> frozenset[str]:
     return own | frozenset(case.audience) if case.status == "published" else own
 
 
+def of_case_parts(case: Case) -> tuple[frozenset[str], frozenset[str]]:
+    """Return who may see the whole of *case*, and who all but what it is.
+
+    The two share nobody; of a case that is not unknown the second is empty.
+    """
+    everybody = of_case(case)
+    if not case.unknown:
+        return everybody, frozenset()
+    return knowing(everybody), learning(everybody)
+
+
+def tells(session: Session, series: Series) -> bool:
+    """Return whether words about *series* would tell what an unknown case is."""
+    return any(case.unknown for case in _cases_with(session, series))
+
+
 def of_series(session: Session, series: Series) -> frozenset[str]:
     """Return who may see *series*: its own audience and that of each case with it.
 
     The series of a result may be seen by those who may see its run; one that is held
-    back by administrators alone.
+    back by administrators alone. Of an unknown case the reports, masks and the like
+    are seen by those who may know what it is.
     """
     return _of_series(session, series, frozenset())
 
@@ -70,7 +88,8 @@ def of_series(session: Session, series: Series) -> frozenset[str]:
 def of_run(session: Session, run: Run) -> frozenset[str]:
     """Return who may see *run*: who asked for it, and who may see all its inputs.
 
-    While an input is held back, that is administrators alone.
+    While an input is held back, that is administrators alone; while one is shown in an
+    unknown case, those alone who may know what it is, and who asked for it.
     """
     return _of_run(session, run, frozenset())
 
@@ -81,13 +100,21 @@ def _of_series(
     """Return who may see *series*; *seen* are the runs we came through."""
     if series.held:
         return frozenset({ADMINS})
-    audience = frozenset({ADMINS}).union(*map(of_case, _cases_with(session, series)))
+    through = _by_what_it_is(series, _cases_with(session, series))
+    audience = frozenset({ADMINS}).union(*through)
     if series.run_id is None:
         return audience | {f"user:{series.owner}"} | frozenset(series.audience)
     run = session.get(Run, series.run_id)
     if run is None or run.id in seen:
         return audience
     return audience | _of_run(session, run, seen)
+
+
+def _by_what_it_is(series: Series, cases: list[Case]) -> list[frozenset[str]]:
+    """Return who sees *series* through each case; a report tells, a picture asks."""
+    if series.modality not in NO_PICTURES:
+        return [of_case(case) for case in cases]
+    return [of_case_parts(case)[0] for case in cases]
 
 
 def _cases_with(session: Session, series: Series) -> list[Case]:
@@ -108,4 +135,7 @@ def _of_run(session: Session, run: Run, seen: frozenset[str]) -> frozenset[str]:
     if not known or len(known) < len(inputs):
         return own
     sets = [_of_series(session, series, seen | {run.id}) for series in known]
-    return own | frozenset.intersection(*sets)
+    everybody = shared(sets)
+    if any(tells(session, series) for series in known):
+        everybody = knowing(everybody)
+    return own | everybody

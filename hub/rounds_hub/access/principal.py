@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from rounds_hub.access.unknown import derived
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -32,13 +34,17 @@ _BY_GROUP: tuple[Role, ...] = (
 )
 
 
+_KNOWING = frozenset(Role) - {Role.STUDENT}
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A person or part of the house that asks for something.
 
     Examples
     --------
-    >>> sorted(Principal("ada", frozenset({Role.STUDENT})).audiences)
+    >>> ada = Principal("ada", frozenset({Role.STUDENT}))
+    >>> sorted(one for one in ada.audiences if "learns" not in one)
     ['everyone', 'role:student', 'user:ada']
     """
 
@@ -52,7 +58,15 @@ class Principal:
         own = {"everyone", f"user:{self.name}"}
         own.update(f"role:{role.value}" for role in self.roles)
         own.update(f"group:{group}" for group in self.groups)
-        return frozenset(own)
+        return derived(own, knows=self.knows) | own
+
+    @property
+    def knows(self) -> bool:
+        """Whether they are told what an «unknown» case is: all but learners are.
+
+        Somebody without a role is a learner; a student who is a doctor, too, is none.
+        """
+        return not self.roles.isdisjoint(_KNOWING)
 
     def has(self, *roles: Role) -> bool:
         """Return whether the principal has any of *roles*."""

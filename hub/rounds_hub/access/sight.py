@@ -47,7 +47,7 @@ _LOCK: Final = 7_461_002  # any number, the same in every process
 _KEY: Final = "sight"
 _DECIDES: Final[dict[type[Any], tuple[str, ...]]] = {
     Series: ("audience", "owner", "run_id", "held"),
-    Case: ("audience", "owner", "status"),
+    Case: ("audience", "owner", "status", "unknown"),
     Run: ("inputs",),
 }
 _TABLES: Final = {"series", "case", "case_series", "run_request"}

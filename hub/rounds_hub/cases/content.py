@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from rounds_hub.access import audience
@@ -266,6 +267,30 @@ def _choice(value: object) -> SeriesChoice:
     return SeriesChoice(uid, label)
 
 
+def _yes_or_no(value: object) -> bool:
+    """Return a choice of two."""
+    if not isinstance(value, bool):
+        msg = f"must be true or false, got {type(value).__name__}."
+        raise TypeError(msg)
+    return value
+
+
+def _moment(value: object) -> datetime | None:
+    """Return a moment of ISO 8601, by default of UTC; nothing means never."""
+    if isinstance(value, datetime):
+        value = value.isoformat()
+    said = _string(value, 40)
+    if not said:
+        return None
+    try:
+        moment = datetime.fromisoformat(said)
+        aware = moment.replace(tzinfo=moment.tzinfo or UTC)
+        return aware.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        msg = f"{said!r} is no day or time; '2027-01-31' and '2027-01-31T08:00Z' are."
+        raise InvalidError(msg) from error
+
+
 FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "title": _title,
     "history": _text,
@@ -280,6 +305,8 @@ FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "translations": _translations,
     "source": lambda value: _string(value, 2_000),
     "audience": _audience,
+    "unknown": _yes_or_no,
+    "unknown_until": _moment,
     "series": _series,
 }
 """What a case has that an author writes, and how each is checked."""

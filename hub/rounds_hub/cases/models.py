@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from rounds_hub.catalogue.models import Base, utc_now
 
-__all__ = ["Case", "CaseSeries"]
+__all__ = ["NO_PICTURES", "Case", "CaseSeries"]
+
+NO_PICTURES: Final = frozenset(
+    {
+        "SEG",
+        "SR",
+        "PR",
+        "KO",
+        "RTSTRUCT",
+        "RTPLAN",
+        "RTDOSE",
+        "DOC",
+        "REG",
+        "AU",
+        "PLAN",
+    }
+)
+"""Modalities of series that are no pictures by themselves."""
 
 
 class Case(Base):
@@ -20,7 +37,8 @@ class Case(Base):
     purged); *level* is ``primary``, ``intermediate`` or ``advanced``; *language* is
     a BCP 47 tag; *codes* are ``{"value", "scheme", "meaning"}``; *translations* maps
     a language to the text fields in it; *revision* grows with every change and
-    guards against lost updates.
+    guards against lost updates. While it is *unknown*, learners are not told what it
+    is, until somebody says so or *unknown_until* has come.
     """
 
     __tablename__ = "case"
@@ -40,6 +58,8 @@ class Case(Base):
     source: Mapped[str] = mapped_column(default="")
     """Where the images come from and under which licence."""
     audience: Mapped[list[str]] = mapped_column(default=list)
+    unknown: Mapped[bool] = mapped_column(default=False, server_default=false())
+    unknown_until: Mapped[datetime | None]
     owner: Mapped[str]
     status: Mapped[str] = mapped_column(default="draft", index=True)
     revision: Mapped[int] = mapped_column(default=1)

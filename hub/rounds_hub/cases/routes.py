@@ -1,27 +1,25 @@
-"""Cases and the search for them, over HTTP."""
+"""Cases over HTTP."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from rounds_hub.access.deps import HouseDep, PrincipalDep
-from rounds_hub.cases import searching, service
+from rounds_hub.cases import searchroutes, service
 from rounds_hub.cases.content import LONGEST_TEXT, LONGEST_TITLE
-from rounds_hub.cases.pictures import LARGEST_PICTURE
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["cases"])
+router.include_router(searchroutes.router)
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Title = Annotated[str, Field(max_length=LONGEST_TITLE)]
 Level = Literal["primary", "intermediate", "advanced"]
-Size = Annotated[int, Query(ge=1, le=200, description="How many hits at most.")]
-Language = Annotated[str, Query(description="In which language titles are shown.")]
 
 
 class CodeModel(BaseModel):
@@ -62,6 +60,15 @@ class CaseChanges(BaseModel):
     source: str | None = Field(None, description="Origin and licence of the images.")
     audience: list[str] | None = Field(
         None, examples=[["role:student", "group:ward-3"]]
+    )
+    unknown: bool | None = Field(
+        None, description="Learners are not told what it is, until it is false again."
+    )
+    unknown_until: str | None = Field(
+        None,
+        max_length=40,
+        examples=["2027-01-31"],
+        description="When it is told by itself; empty means never.",
     )
     series: list[SeriesChoiceModel] | None = Field(
         None, description="The series it shows, in their order."
@@ -121,6 +128,9 @@ class CaseModel(BaseModel):
     translations: dict[str, dict[str, str]]
     source: str
     audience: list[str]
+    unknown: bool
+    unknown_until: datetime | None
+    hidden: bool = Field(description="Whether what tells it was left out for you.")
     owner: str
     status: str
     revision: int
@@ -129,96 +139,6 @@ class CaseModel(BaseModel):
     published_at: datetime | None
     series: list[SeriesModel]
     may_write: bool
-
-
-class SearchRequest(BaseModel):
-    """What is looked for."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: str = Field("", examples=["lung metastases"])
-    prefix: str = Field("", description="The beginning of a word, for suggestions.")
-    where: dict[str, list[str]] = Field(
-        default_factory=dict, examples=[{"modality": ["CT", "MR"]}]
-    )
-    sort: Literal["relevance", "newest", "oldest", "title"] = "relevance"
-    after: str | None = Field(None, description="The cursor of the answer before.")
-    size: int = Field(24, ge=1, le=200)
-    language: str = "en"
-
-    def question(self) -> searching.Question:
-        """Return it as the search room takes it."""
-        said = self.model_dump(exclude={"where"})
-        where = {name: tuple(values) for name, values in self.where.items()}
-        return searching.Question(where=where, **said)
-
-
-class SearchQuery(BaseModel):
-    """What is looked for, as the parameters of an address; facets may be repeated."""
-
-    q: str = Field("", description="Words, in English or Chinese.")
-    prefix: str = Field("", description="The beginning of a word, for suggestions.")
-    modality: list[str] = []
-    body_part: list[str] = []
-    level: list[str] = []
-    language: list[str] = []
-    kind: list[str] = []
-    code: list[str] = []
-    case: list[str] = []
-    sort: Literal["relevance", "newest", "oldest", "title"] = "relevance"
-    after: str | None = Field(None, description="The cursor of the answer before.")
-    size: int = Field(24, ge=1, le=200)
-    titles: str = Field("en", description="In which language titles are shown.")
-
-    def question(self) -> searching.Question:
-        """Return it as the search room takes it."""
-        where = {name: tuple(getattr(self, name)) for name in searching.FILTERS}
-        return searching.Question(
-            text=self.q,
-            prefix=self.prefix,
-            where={name: values for name, values in where.items() if values},
-            sort=self.sort,
-            after=self.after,
-            size=self.size,
-            language=self.titles,
-        )
-
-
-class HitModel(BaseModel):
-    """One found case or result."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str
-    kind: str
-    title: str
-    why: list[str]
-    case_id: str
-    run_id: str
-    modality: list[str]
-    body_part: list[str]
-    level: str
-    language: str
-    score: float
-    ranks: dict[str, int]
-    highlights: dict[str, str]
-    thumbnail: str
-    thumbnail_url: str
-    url: str
-
-
-class FoundModel(BaseModel):
-    """What a search found."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    hits: list[HitModel]
-    total: int
-    facets: dict[str, list[tuple[str, int]]]
-    after: str | None
-    suggestions: list[str]
-    expansions: dict[str, list[str]]
-    relaxed: bool
 
 
 @router.post("/api/cases", status_code=201)
@@ -276,49 +196,3 @@ def create_case_from_study(
     """Make a draft that shows the pictures of a study."""
     made = service.create_from_study(house, principal, study_uid)
     return CaseModel.model_validate(made)
-
-
-@router.get("/api/cases/{case_id}/similar")
-def similar_cases(
-    house: HouseDep,
-    principal: PrincipalDep,
-    case_id: str,
-    size: Size = 12,
-    language: Language = "en",
-) -> FoundModel:
-    """Return the cases whose images are like those of this one."""
-    found = searching.similar(house, principal, case_id, size=size, language=language)
-    return FoundModel.model_validate(found, from_attributes=True)
-
-
-@router.get("/api/search")
-def search_cases(
-    house: HouseDep, principal: PrincipalDep, asked: Annotated[SearchQuery, Query()]
-) -> FoundModel:
-    """Find cases and results by words and facets."""
-    found = searching.search(house, principal, asked.question())
-    return FoundModel.model_validate(found, from_attributes=True)
-
-
-@router.post("/api/search")
-def search_cases_by_body(
-    house: HouseDep, principal: PrincipalDep, asked: SearchRequest
-) -> FoundModel:
-    """Find cases and results by words and facets, asked in JSON."""
-    found = searching.search(house, principal, asked.question())
-    return FoundModel.model_validate(found, from_attributes=True)
-
-
-@router.post("/api/search/picture")
-def search_cases_by_picture(
-    house: HouseDep,
-    principal: PrincipalDep,
-    picture: Annotated[UploadFile, File(description="PNG, JPEG or DICOM.")],
-    size: Annotated[int, Form(ge=1, le=200)] = 24,
-    language: Annotated[str, Form()] = "en",
-) -> FoundModel:
-    """Find the cases with images like a picture of at most 16 MiB."""
-    data = picture.file.read(LARGEST_PICTURE + 1)
-    question = searching.Question(size=size, language=language)
-    found = searching.search_picture(house, principal, data, question)
-    return FoundModel.model_validate(found, from_attributes=True)

@@ -1,4 +1,4 @@
-"""Find cases and results: by words, by likeness to a case, by a picture.
+"""Find cases and results: by words, by pictures, by a region, by all of it together.
 
 One way for the pages, the API, the shell and the notebooks. Who asks is always part of
 the question: the index filters by their audiences, and what it finds is checked once
@@ -7,141 +7,83 @@ more against the catalogue, so that an index that lags behind shows nothing hidd
 
 from __future__ import annotations
 
+import io
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING, Final
 
-from sqlalchemy import select
-from sqlalchemy.orm import selectinload
-
-from rounds_hub.access.policy import (
-    Action,
-    case_resource,
-    decide,
-    require,
-    run_resource,
-)
-from rounds_hub.cases.models import Case, CaseSeries
-from rounds_hub.cases.pictures import read_picture
-from rounds_hub.cases.views import texts
+from rounds_hub.access.policy import Action, require
+from rounds_hub.cases.asking import FACETS, FILTERS, Example, Question, Region
+from rounds_hub.cases.examples import asked_with, cases_of_patients
+from rounds_hub.cases.found import Found, FoundHit
+from rounds_hub.cases.showing import RESULT, Showing
+from rounds_hub.cases.unknown import masked_id
+from rounds_hub.cases.uploads import received
+from rounds_hub.cases.weighing import weights_of
 from rounds_hub.errors import BusyError, InvalidError, NotFoundError
-from rounds_hub.runs.models import Run
 from rounds_search import errors
-from rounds_search.documents import Answer
-from rounds_search.encoders import ENCODER, encode
-from rounds_search.requests import Facet, Request, Term, VectorQuery
+from rounds_search.answers import Answer
+from rounds_search.encoders import ENCODER
+from rounds_search.requests import MAX_EXCLUDED, Facet, Request, Term, VectorQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from sqlalchemy.orm import Session
+    from collections.abc import Iterator, Sequence
 
     from rounds_hub.access.principal import Principal
+    from rounds_hub.cases.examples import Asked
+    from rounds_hub.cases.uploads import Sent
     from rounds_hub.house import House
-    from rounds_search.documents import Document, Hit
 
 __all__ = [
     "FACETS",
     "FILTERS",
+    "Example",
     "Found",
     "FoundHit",
     "Question",
+    "Region",
     "result_document_id",
     "search",
     "search_picture",
     "similar",
 ]
 
-FACETS: Final = ("modality", "body_part", "level", "language", "kind")
-"""What is counted beside the hits."""
-FILTERS: Final = (*FACETS, "code", "case")
-"""What a search can be narrowed by."""
 LEAST_LIKE: Final = 0.4
 """Cosine below which images are not called similar."""
-
-_RESULT: Final = "run-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is looked for: words, filters by facet, and how much of it.
-
-    *where* maps a name of ``FILTERS`` to the values of which one must hold; *after* is
-    the cursor of the answer to go on from; *language* is in which titles are shown.
-
-    Examples
-    --------
-    >>> Question(text="lung", where={"modality": ("CT",)}).size
-    24
-    """
-
-    text: str = ""
-    prefix: str = ""
-    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    sort: str = "relevance"
-    after: str | None = None
-    size: int = 24
-    language: str = "en"
-    counted: bool = True
+COPY: Final = 0.99
+"""Cosine from which on pictures are called copies of each other."""
+MOST_COPIES: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class FoundHit:
-    """One found case or result, ready to be shown.
-
-    *why* says in words what led here; *ranks* gives the place in each leg (``text``,
-    ``picture``), from 1; *highlights* are safe HTML with ``<mark>``.
-    """
-
-    id: str
-    kind: str
-    title: str
-    why: tuple[str, ...]
-    case_id: str = ""
-    run_id: str = ""
-    modality: tuple[str, ...] = ()
-    body_part: tuple[str, ...] = ()
-    level: str = ""
-    language: str = ""
-    score: float = 0.0
-    ranks: Mapping[str, int] = field(default_factory=dict)
-    highlights: Mapping[str, str] = field(default_factory=dict)
-    thumbnail: str = ""
-
-    @property
-    def thumbnail_url(self) -> str:
-        """The address of its picture below the service's prefix, or nothing."""
-        return f"api/series/{self.thumbnail}/thumbnail.png" if self.thumbnail else ""
-
-    @property
-    def url(self) -> str:
-        """The address of its page below the service's prefix."""
-        return f"runs/{self.run_id}" if self.run_id else f"cases/{self.case_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a search found; *facets* are ``(value, count)``, the most frequent first."""
-
-    hits: tuple[FoundHit, ...] = ()
-    total: int = 0
-    facets: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
-    after: str | None = None
-    suggestions: tuple[str, ...] = ()
-    expansions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    relaxed: bool = False
-
-
-def search(house: House, principal: Principal, question: Question) -> Found:
+def search(
+    house: House,
+    principal: Principal,
+    question: Question,
+    files: Sequence[IO[bytes]] = (),
+) -> Found:
     """Return what *principal* may find with *question*.
+
+    *files* are what an example of the kind ``upload`` asks with: PNG, JPEG, the DICOM
+    instances of one series, or a zip of them. They are not kept.
 
     Raises
     ------
     InvalidError
-        If a filter, an order or a size is none that there is.
+        If a filter, an order, a size or an example is none that there is, or a picture
+        is none that can be read or that the encoder knows.
+    NotFoundError
+        If an example is not there, or *principal* may not see it.
+    TooLargeError
+        If too much was sent.
     """
-    _require_search(house, principal)
-    return _ask(house, principal, question)
+    with house.sessions.begin(write=False) as session:
+        require(session, principal, Action.SEARCH)
+    if not question.like:
+        return _ask(house, principal, question, {})
+    with received(house, files) as sent:
+        return _ask(
+            house, principal, question, _asked(house, principal, question, sent)
+        )
 
 
 def similar(
@@ -159,19 +101,11 @@ def similar(
     NotFoundError
         If there is no such case, or none that *principal* may see.
     """
-    with house.sessions.begin(write=False) as session:
-        case = session.get(Case, case_id)
-        if case is None:
-            kind = "case"
-            raise NotFoundError(kind, case_id)
-        require(session, principal, Action.CASE_READ, case_resource(case))
-    leg = VectorQuery(ENCODER, like=case_id, at_least=LEAST_LIKE)
-    question = Question(size=size, language=language, counted=False)
-    try:
-        return _ask(house, principal, question, leg=leg, exclude=case_id)
-    except NotFoundError:
-        # It is in the catalogue, but not yet in the index, or has no pictures.
-        return Found()
+    question = Question(
+        like=(Example(case_id=case_id),), size=size, language=language, counted=False
+    )
+    asked = _asked(house, principal, question, None)
+    return _ask(house, principal, question, asked, at_least=LEAST_LIKE)
 
 
 def search_picture(
@@ -186,9 +120,8 @@ def search_picture(
     TooLargeError
         If it has too many bytes or pixels.
     """
-    _require_search(house, principal)
-    leg = VectorQuery(ENCODER, encode(read_picture(data)))
-    return _ask(house, principal, question or Question(), leg=leg)
+    asked = replace(question or Question(), like=(Example(),))
+    return search(house, principal, asked, [io.BytesIO(data)])
 
 
 def result_document_id(run_id: str) -> str:
@@ -199,29 +132,103 @@ def result_document_id(run_id: str) -> str:
     >>> result_document_id("0af3")
     'run-0af3'
     """
-    return f"{_RESULT}{run_id}"
+    return f"{RESULT}{run_id}"
 
 
-def _require_search(house: House, principal: Principal) -> None:
-    """Refuse those who may not search at all."""
-    with house.sessions.begin(write=False) as session:
-        require(session, principal, Action.SEARCH)
+def _asked(
+    house: House, principal: Principal, question: Question, sent: Sent | None
+) -> dict[str, Asked]:
+    """Return the examples of *question* by the name of their leg."""
+    found: dict[str, Asked] = {}
+    with _in_our_words():
+        for example in question.like:
+            asked = asked_with(house, principal, example, sent, ENCODER)
+            found[_free_name(example.leg, found)] = asked
+    return found
+
+
+def _free_name(wanted: str, taken: dict[str, Asked]) -> str:
+    """Return *wanted*, or it with the next number where it is taken."""
+    count = sum(name.partition(" ")[0] == wanted for name in taken)
+    return f"{wanted} {count + 1}" if count else wanted
 
 
 def _ask(
     house: House,
     principal: Principal,
     question: Question,
+    asked: dict[str, Asked],
     *,
-    leg: VectorQuery | None = None,
-    exclude: str = "",
+    at_least: float = -1.0,
 ) -> Found:
     """Put *question* to the index and make its answer ready to be shown."""
+    words, pictures = weights_of(question.text, question.lean)
+    legs = tuple(
+        _leg(name, one, pictures, at_least)
+        for name, one in asked.items()
+        if one.looks is not None
+    )
+    if asked and not legs:
+        return Found()  # a case without pictures is like none
     with _in_our_words():
-        request = _request(principal, question, leg=leg, exclude=exclude)
+        request = _request(principal, question, legs, words)
+        left_out = _left_out(house, question, asked)
+        request = _without_copies(house, question, replace(request, exclude=left_out))
         answer = _answer(house, request)
-    with house.sessions.begin(write=False) as session:
-        return _shown(session, principal, answer, question.language)
+    weights = {"text": words} if question.text.strip() else {}
+    weights |= {leg.name: leg.weight for leg in legs}
+    showing = Showing(house, principal, question.language, asked, weights)
+    return showing.found(answer)
+
+
+def _leg(name: str, asked: Asked, weight: float, at_least: float) -> VectorQuery:
+    """Return *asked* as the index takes it."""
+    looks = asked.looks
+    if looks is None:
+        msg = "an example without pictures is no leg"
+        raise ValueError(msg)
+    return VectorQuery(
+        asked.encoder,
+        looks.vectors,
+        weight=weight * asked.example.weight,
+        at_least=at_least,
+        name=name,
+        positions=looks.known_positions,
+    )
+
+
+def _left_out(
+    house: House, question: Question, asked: dict[str, Asked]
+) -> frozenset[str]:
+    """Return the documents that may not be in the answer: the one asked with, say."""
+    ids = {one.case_id for one in asked.values() if one.case_id}
+    if "patient" in question.leave_out:
+        patients = frozenset[tuple[str, str]]().union(
+            *(one.patients for one in asked.values())
+        )
+        with house.sessions.begin(write=False) as session:
+            ids |= set(cases_of_patients(session, patients, MAX_EXCLUDED // 4))
+    return frozenset(ids | {masked_id(one) for one in ids})
+
+
+def _without_copies(house: House, question: Question, request: Request) -> Request:
+    """Return *request* without what shows the very pictures that are asked with."""
+    if "copies" not in question.leave_out or not request.vectors:
+        return request
+    near = tuple(replace(leg, at_least=COPY) for leg in request.vectors)
+    looking = replace(
+        request,
+        text="",
+        prefix="",
+        vectors=near,
+        facets=(),
+        sort="relevance",
+        after=None,
+        size=MOST_COPIES,
+        highlight=False,
+    )
+    copies = {hit.id for hit in _answer(house, looking).hits}
+    return replace(request, exclude=request.exclude | copies)
 
 
 def _answer(house: House, request: Request) -> Answer:
@@ -229,11 +236,16 @@ def _answer(house: House, request: Request) -> Answer:
     try:
         return house.index.search(request)
     except errors.UnknownEncoderError:
-        return Answer(hits=(), total=0)
+        if not request.text.strip():
+            return Answer(hits=(), total=0)
+        return house.index.search(replace(request, vectors=()))
 
 
 def _request(
-    principal: Principal, question: Question, *, leg: VectorQuery | None, exclude: str
+    principal: Principal,
+    question: Question,
+    legs: tuple[VectorQuery, ...],
+    words: float,
 ) -> Request:
     """Return *question* as the index takes it, with the audiences of who asks."""
     for name in question.where:
@@ -246,13 +258,15 @@ def _request(
         audience=principal.audiences,
         text=question.text,
         prefix=question.prefix,
-        vectors=(leg,) if leg else (),
+        vectors=legs,
         where=where,
         facets=tuple(Facet(name) for name in FACETS) if question.counted else (),
         sort=question.sort,
         after=question.after or None,
         size=question.size,
-        exclude=frozenset({exclude} if exclude else ()),
+        expand=question.expand,
+        without=frozenset(question.without),
+        text_weight=words,
     )
 
 
@@ -268,116 +282,3 @@ def _in_our_words() -> Iterator[None]:
         raise NotFoundError(kind, "") from error
     except errors.IndexUnavailableError as error:
         raise BusyError(str(error)) from error
-
-
-def _shown(
-    session: Session, principal: Principal, answer: Answer, language: str
-) -> Found:
-    """Return *answer* with titles in *language*, and without what is hidden by now."""
-    cases = _cases(session, answer)
-    runs = _runs(session, answer)
-    hits: list[FoundHit] = []
-    for hit in answer.hits:
-        if hit.document.kind == "result":
-            run = runs.get(hit.id.removeprefix(_RESULT))
-            if run and decide(principal, Action.RUN_READ, run_resource(session, run)):
-                hits.append(_result_hit(hit, run, _case_of(session, principal, run)))
-        else:
-            case = cases.get(hit.id)
-            if case and decide(principal, Action.CASE_READ, case_resource(case)):
-                hits.append(_case_hit(hit, case, language))
-    return Found(
-        hits=tuple(hits),
-        total=max(0, answer.total - (len(answer.hits) - len(hits))),
-        facets=answer.facets,
-        after=answer.after,
-        suggestions=answer.suggestions,
-        expansions=answer.expansions,
-        relaxed=answer.relaxed,
-    )
-
-
-def _cases(session: Session, answer: Answer) -> dict[str, Case]:
-    """Return the found cases as the catalogue has them now."""
-    wanted = [hit.id for hit in answer.hits if hit.document.kind == "case"]
-    alive = select(Case).where(Case.id.in_(wanted), Case.status != "deleted")
-    return {case.id: case for case in session.scalars(alive)}
-
-
-def _runs(session: Session, answer: Answer) -> dict[str, Run]:
-    """Return the runs of the found results as the catalogue has them now."""
-    wanted = [
-        hit.id.removeprefix(_RESULT)
-        for hit in answer.hits
-        if hit.document.kind == "result"
-    ]
-    found = select(Run).where(Run.id.in_(wanted)).options(selectinload(Run.requests))
-    return {run.id: run for run in session.scalars(found)}
-
-
-def _case_hit(hit: Hit, case: Case, language: str) -> FoundHit:
-    """Return a found case as it is shown."""
-    told = texts(case, language)
-    return FoundHit(
-        id=hit.id,
-        kind="case",
-        title=told.title,
-        why=_why(hit),
-        case_id=case.id,
-        level=case.level,
-        language=told.language,
-        **_common(hit),
-    )
-
-
-def _case_of(session: Session, principal: Principal, run: Run) -> str:
-    """Return the id of a case with an input of *run* that *principal* may see."""
-    inputs = [given["series_uid"] for given in run.inputs]
-    holds = select(CaseSeries.case_id).where(CaseSeries.series_uid.in_(inputs))
-    cases = session.scalars(
-        select(Case)
-        .where(Case.id.in_(holds), Case.status != "deleted")
-        .order_by(Case.created_at, Case.id)
-    )
-    return next(
-        (
-            case.id
-            for case in cases
-            if decide(principal, Action.CASE_READ, case_resource(case))
-        ),
-        "",
-    )
-
-
-def _result_hit(hit: Hit, run: Run, case_id: str) -> FoundHit:
-    """Return a found result as it is shown."""
-    return FoundHit(
-        id=hit.id,
-        kind="result",
-        title=hit.document.title,
-        why=_why(hit),
-        case_id=case_id,
-        run_id=run.id,
-        language=hit.document.language,
-        **_common(hit),
-    )
-
-
-def _common(hit: Hit) -> dict[str, Any]:
-    """Return what cases and results are shown with alike."""
-    document: Document = hit.document
-    return {
-        "modality": document.values("modality"),
-        "body_part": document.values("body_part"),
-        "score": hit.score,
-        "ranks": dict(hit.ranks),
-        "highlights": dict(hit.highlights),
-        "thumbnail": document.thumbnail,
-    }
-
-
-def _why(hit: Hit) -> tuple[str, ...]:
-    """Return in words what led to *hit*, as in ``text 1``."""
-    return tuple(
-        f"{leg} {rank}" for leg, rank in sorted(hit.ranks.items(), reverse=True)
-    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -11,6 +11,8 @@ from rounds_hub.access.policy import Action, case_resource, decide
 from rounds_hub.access.principal import Role
 from rounds_hub.archive.models import Series
 from rounds_hub.cases.content import TEXTS
+from rounds_hub.cases.models import NO_PICTURES
+from rounds_hub.cases.unknown import hides, masked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,23 +32,6 @@ __all__ = [
     "texts",
     "view_of",
 ]
-
-NO_PICTURES: Final = frozenset(
-    {
-        "SEG",
-        "SR",
-        "PR",
-        "KO",
-        "RTSTRUCT",
-        "RTPLAN",
-        "RTDOSE",
-        "DOC",
-        "REG",
-        "AU",
-        "PLAN",
-    }
-)
-"""Modalities of series that are no pictures by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +75,10 @@ class CaseTexts:
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """A case as one principal sees it; *may_write* says whether they may change it."""
+    """A case as one principal sees it; *may_write* says whether they may change it.
+
+    Of an *unknown* case that is *hidden* from them, what tells it is left out.
+    """
 
     id: str
     title: str
@@ -106,6 +94,8 @@ class CaseView:
     translations: dict[str, Any]
     source: str
     audience: list[str]
+    unknown: bool
+    unknown_until: datetime | None
     owner: str
     status: str
     revision: int
@@ -114,6 +104,7 @@ class CaseView:
     published_at: datetime | None
     series: tuple[SeriesView, ...] = ()
     may_write: bool = field(default=False, kw_only=True)
+    hidden: bool = field(default=False, kw_only=True)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -135,7 +126,7 @@ class CaseView:
 _COPIED = tuple(
     name
     for name in CaseView.__dataclass_fields__
-    if name not in {"series", "may_write"}
+    if name not in {"series", "may_write", "hidden"}
 )
 
 
@@ -167,11 +158,20 @@ def texts(case: CaseView | Case, language: str) -> CaseTexts:
 
 def view_of(session: Session, case: Case, principal: Principal) -> CaseView:
     """Return *case* as *principal* sees it; whether they may is asked elsewhere."""
-    return CaseView(
+    view = CaseView(
         **{name: getattr(case, name) for name in _COPIED},
         series=_series(session, case, principal),
         may_write=decide(principal, Action.CASE_WRITE, case_resource(case)),
     )
+    if not hides(case, principal):
+        return view
+    pictures = tuple(
+        replace(one, label="", description="")
+        for one in view.series
+        if one.modality not in NO_PICTURES
+    )
+    said = masked(case, view.modalities)
+    return replace(view, **said, series=pictures, hidden=True)
 
 
 def _series(

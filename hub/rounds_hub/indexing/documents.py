@@ -14,7 +14,7 @@ from rounds_hub.archive.models import Series
 from rounds_hub.cases.content import TEXTS, body_part
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.cases.searching import result_document_id
-from rounds_hub.cases.views import NO_PICTURES
+from rounds_hub.cases.unknown import masked_id, masked_title, pictures_of
 from rounds_hub.runs.models import Run
 from rounds_search.documents import (
     MAX_ID,
@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from sqlalchemy.orm import Session
 
-__all__ = ["case_entry", "cases_of", "image_entry", "image_id", "run_entry"]
+__all__ = [
+    "case_entry",
+    "cases_of",
+    "image_entry",
+    "image_id",
+    "masked_entry",
+    "run_entry",
+]
 
 _BETWEEN: Final = "\n\n"
 
@@ -43,14 +50,14 @@ def case_entry(session: Session, case_id: str, revision: int) -> Document | Dele
     if case is None or case.status == "deleted":
         return Delete(case_id, revision)
     series = _series(session, [shown.series_uid for shown in case.series])
-    pictures = [one for one in series if one.modality not in NO_PICTURES]
+    pictures = pictures_of(series)
     told = {name: _in_all_languages(case, name) for name in TEXTS}
     return Document(
         id=case.id,
         kind="case",
         revision=revision,
         title=told.pop("title").replace(_BETWEEN, " · "),
-        audience=audience.of_case(case),
+        audience=audience.of_case_parts(case)[0],
         language=case.language,
         text=_filled(
             told
@@ -72,11 +79,49 @@ def case_entry(session: Session, case_id: str, revision: int) -> Document | Dele
     )
 
 
+def masked_entry(session: Session, case_id: str, revision: int) -> Document | Delete:
+    """Return what learners find of an unknown case, or that there is no such thing.
+
+    It has the words of the question, none of the answer, and shares nobody with the
+    whole case: see :mod:`rounds_hub.access.unknown`.
+    """
+    case = session.get(Case, case_id)
+    if case is None or case.status == "deleted" or not case.unknown:
+        return Delete(masked_id(case_id), revision)
+    pictures = pictures_of(
+        _series(session, [shown.series_uid for shown in case.series])
+    )
+    modalities = list(dict.fromkeys(one.modality for one in pictures))
+    tags = (case.language, *sorted(case.translations))
+    titles = [masked_title(modalities, case.body_part, tag) for tag in tags]
+    history, words = _in_all_languages(case, "history"), "\n".join(modalities)
+    return Document(
+        id=masked_id(case.id),
+        kind="case",
+        revision=revision,
+        title=" · ".join(dict.fromkeys(titles)),
+        audience=audience.of_case_parts(case)[1],
+        language=case.language,
+        text=_filled({"history": history, "study": words}),
+        facets=_filled_facets(
+            modality=modalities,
+            body_part=(case.body_part,),
+            level=(case.level,),
+            language=tags,
+        ),
+        thumbnail=pictures[0].uid if pictures else "",
+        case_id=case.id,
+        date=(case.published_at or case.created_at).isoformat(),
+    )
+
+
 def run_entry(session: Session, run_id: str, revision: int) -> Document | Delete:
     """Return the results of a finished run, or that there are none.
 
     It says nothing of the cases that the run was asked for on: who may see the inputs
-    may see the results, but perhaps not every case with these inputs.
+    may see the results, but perhaps not every case with these inputs. Where one of
+    them is shown in an unknown case, names of series are left out for everybody:
+    whoever asked for the run sees this, too.
     """
     name = result_document_id(run_id)
     run = session.get(Run, run_id)
@@ -84,7 +129,9 @@ def run_entry(session: Session, run_id: str, revision: int) -> Document | Delete
         return Delete(name, revision)
     inputs = _series(session, [given["series_uid"] for given in run.inputs])
     measured = list(run.results.get("measurements") or [])
-    of = ", ".join(dict.fromkeys(one.description or one.modality for one in inputs))
+    asks = any(audience.tells(session, one) for one in inputs)
+    names = (one.modality if asks else _called(one) for one in inputs)
+    of = ", ".join(dict.fromkeys(names))
     template = run.template.replace("_", " ").capitalize()
     return Document(
         id=name,
@@ -98,7 +145,7 @@ def run_entry(session: Session, run_id: str, revision: int) -> Document | Delete
                 "codes_text": _codes_text(
                     [one["code"] for one in measured if one.get("code")]
                 ),
-                "study": _study_text(inputs, [run.template]),
+                "study": _study_text([] if asks else inputs, [run.template]),
             }
         ),
         facets=_filled_facets(
@@ -118,10 +165,11 @@ def image_entry(
 ) -> ImageDocument:
     """Return the images of *series*, which lead to the cases that show it."""
     cases = cases_of(session, series.uid)
+    asking = [masked_id(case.id) for case in cases if case.unknown]
     parts = [body_part(series.body_part), *(case.body_part for case in cases)]
     return ImageDocument(
         id=image_id(series.uid),
-        case_ids=tuple(case.id for case in cases)[:MAX_VALUES],
+        case_ids=(*(case.id for case in cases), *asking)[:MAX_VALUES],
         revision=revision,
         encoder=ENCODER,
         vectors=vectors,
@@ -154,6 +202,11 @@ def _in_all_languages(case: Case, name: str) -> str:
     told = [getattr(case, name)]
     told += [case.translations[tag].get(name, "") for tag in sorted(case.translations)]
     return _BETWEEN.join(dict.fromkeys(filter(None, told)))
+
+
+def _called(series: Series) -> str:
+    """Return what to call *series* in a title."""
+    return series.description or series.modality
 
 
 def _study_text(series: Iterable[Series], more: Iterable[str]) -> str:

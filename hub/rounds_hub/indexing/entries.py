@@ -15,6 +15,7 @@ from rounds_hub.indexing.documents import (
     cases_of,
     image_entry,
     image_id,
+    masked_entry,
     run_entry,
 )
 from rounds_hub.indexing.vectors import vectors_of
@@ -22,7 +23,7 @@ from rounds_hub.runs.models import Run
 from rounds_search.documents import Delete, Document, ImageDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sqlalchemy.orm import Session
 
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["Changes", "Entries"]
 
 Changes = dict[tuple[str, str], Document | ImageDocument | Delete]
-"""What is written, by what it is of: ``("case", id)``, ``("run", id)``, …"""
+"""What is written, by what it is of: ``("case", id)``, ``("run", id)``, …
+
+``("masked", id)`` is what learners find of an unknown case."""
 
 KINDS: Final = ("series", "case", "run")
 
@@ -74,7 +77,7 @@ class Entries:
             things += self._around_case(key)
         if kind == "series":
             things += self._around_series(key)
-        return {thing: self._entry(*thing) for thing in things}
+        return {thing: self._entry(*thing) for thing in _with_masked(things)}
 
     def everything(self) -> Iterator[Document | ImageDocument]:
         """Yield every entry that the catalogue makes, one after the other."""
@@ -86,7 +89,7 @@ class Entries:
         ):
             found = self._session.scalars(select(key).distinct().order_by(key))
             things += [(kind, name) for name in found]
-        for thing in things:
+        for thing in _with_masked(things):
             try:
                 entry = self._entry(*thing)
             except Exception:  # the log tells of it; the rest is indexed
@@ -133,6 +136,8 @@ class Entries:
         """Return one entry as the catalogue makes it now."""
         if kind == "case":
             return case_entry(self._session, key, self._revision)
+        if kind == "masked":
+            return masked_entry(self._session, key, self._revision)
         if kind == "run":
             return run_entry(self._session, key, self._revision)
         return self._images(key)
@@ -147,3 +152,12 @@ class Entries:
         if vectors is None:
             return gone
         return image_entry(self._session, series, vectors, self._revision)
+
+
+def _with_masked(things: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return *things*, each case with what learners find of it."""
+    return [
+        one
+        for kind, key in things
+        for one in ([(kind, key), ("masked", key)] if kind == "case" else [(kind, key)])
+    ]

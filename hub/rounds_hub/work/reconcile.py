@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import select
 
 from rounds_hub.archive.models import Import
+from rounds_hub.cases.unknown import reveal_due
 from rounds_hub.catalogue.models import utc_now
 from rounds_hub.gateway.working import hand_over
 from rounds_hub.runs.faults import Fault
@@ -36,9 +37,10 @@ def once(house: House) -> None:
     """Hand over what waits outside the queue; end runs that no workflow does any more.
 
     The row is written before the queue is told, so a crash between the two leaves a
-    row that waits: it is handed over here.
+    row that waits: it is handed over here. Unknown cases whose day has come are told.
     """
     hand_over(house)
+    reveal_due(house)
     since = utc_now() - PATIENCE
     open_runs = select(Run).where(Run.state.not_in(ENDED), Run.created_at < since)
     waiting = select(Import.id).where(
