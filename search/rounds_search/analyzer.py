@@ -1,8 +1,9 @@
 """Turn English and Chinese text into the tokens that every backend indexes.
 
-English words are folded and stemmed. A run of Chinese gives each character and each
-pair of neighbours, so that a word of one, two or more characters is found inside any
-run without a dictionary. A backend splits what comes out of here at spaces only.
+English words are folded; their stems are a second text for a second field. A run of
+Chinese gives each character and each pair of neighbours, so that a word of one, two or
+more characters is found inside any run without a dictionary. A backend splits what
+comes out of here at spaces only.
 """
 
 from __future__ import annotations
@@ -20,15 +21,20 @@ __all__ = [
     "ANALYZER",
     "Token",
     "Word",
+    "analyzed",
     "index_forms",
     "index_text",
     "phrase",
+    "stem_phrase",
+    "stems",
     "tokens",
     "words",
 ]
 
-ANALYZER: Final = 1
+ANALYZER: Final = 2
 MAX_CHARACTERS: Final = 200_000
+GAP: Final = "."
+"""Stands between stems that are no neighbours, so that no phrase reaches across."""
 
 STOPPED: Final = (
     "a an and are as at be been by for from had has have he her his if in into is it "
@@ -69,9 +75,10 @@ class Word(NamedTuple):
 
 
 class Token(NamedTuple):
-    """A unit of the index, and where it stood."""
+    """A unit of the index, its stem, and where it stood."""
 
     text: str
+    stem: str
     start: int
     end: int
 
@@ -150,23 +157,31 @@ def tokens(text: str) -> Iterator[Token]:
     Examples
     --------
     >>> [token.text for token in tokens("Ring-enhancing lesions of the 脑脓肿")]
-    ['ring', 'enhanc', 'lesion', '脑', '脑脓', '脓', '脓肿', '肿']
+    ['ring', 'enhancing', 'lesions', '脑', '脑脓', '脓', '脓肿', '肿']
+    >>> [token.stem for token in tokens("Enhancing lesions")]
+    ['enhanc', 'lesion']
     """
     for found in RAW.finditer(text[:MAX_CHARACTERS]):
         raw = found[0]
         if raw.isascii() and raw.isalpha():
-            plain = plain_token(raw)
-            if plain:
-                yield Token(plain, found.start(), found.end())
+            form, stemmed = plain_token(raw)
+            if form:
+                yield Token(form, stemmed, found.start(), found.end())
         else:
             yield from _mixed(raw, found.start())
 
 
 @lru_cache(maxsize=1 << 17)
-def plain_token(raw: str) -> str:
-    """Return the token of a word of plain letters, ``""`` for a stop word."""
+def plain_token(raw: str) -> tuple[str, str]:
+    """Return the token and the stem of a word of plain letters, empty for a stop word.
+
+    Examples
+    --------
+    >>> plain_token("Oedematous"), plain_token("of")
+    (('edematous', 'edemat'), ('', ''))
+    """
     form = fold(raw)
-    return "" if form in STOP_WORDS else stem(form)
+    return ("", "") if form in STOP_WORDS else (form, stem(form))
 
 
 def _mixed(raw: str, start: int) -> Iterator[Token]:
@@ -174,15 +189,36 @@ def _mixed(raw: str, start: int) -> Iterator[Token]:
         if word.han:
             yield from _characters(word)
         elif word.form not in STOP_WORDS:
-            yield Token(stem(word.form), word.start, word.end)
+            yield Token(word.form, stem(word.form), word.start, word.end)
 
 
 def _characters(word: Word) -> Iterator[Token]:
     run, start = word.form, word.start
     for index, one in enumerate(run):
-        yield Token(one, start + index, start + index + 1)
+        yield Token(one, one, start + index, start + index + 1)
         if index + 1 < len(run):
-            yield Token(run[index : index + 2], start + index, start + index + 2)
+            pair = run[index : index + 2]
+            yield Token(pair, pair, start + index, start + index + 2)
+
+
+def analyzed(text: str) -> tuple[str, str]:
+    """Return ``index_text`` and ``stems`` of *text*, made in one go.
+
+    Examples
+    --------
+    >>> analyzed("Abscesses of the 脑")
+    ('abscesses 脑', 'abscess')
+    """
+    forms, stemmed = list[str](), list[str]()
+    for token in tokens(text):
+        forms.append(token.text)
+        if not _is_han(token.text[0]):
+            stemmed.append(token.stem)
+        elif stemmed and stemmed[-1] != GAP:
+            stemmed.append(GAP)
+    if stemmed and stemmed[-1] == GAP:
+        stemmed.pop()
+    return " ".join(forms), " ".join(stemmed)
 
 
 def index_text(text: str) -> str:
@@ -190,10 +226,21 @@ def index_text(text: str) -> str:
 
     Examples
     --------
-    >>> index_text("Oedema of the brain")
-    'edema brain'
+    >>> index_text("Oedema of the brains")
+    'edema brains'
     """
-    return " ".join(token.text for token in tokens(text))
+    return analyzed(text)[0]
+
+
+def stems(text: str) -> str:
+    """Return the stems of the words of *text*; ideographs, which have none, are a gap.
+
+    Examples
+    --------
+    >>> stems("Enhancing metastases 脑 lesions")
+    'enhanc metastasi . lesion'
+    """
+    return analyzed(text)[1]
 
 
 def index_forms(texts: Iterable[str]) -> str:
@@ -229,7 +276,7 @@ def phrase(text: str) -> tuple[str, ...]:
     Examples
     --------
     >>> phrase("脑脓肿"), phrase("brain abscesses"), phrase("脑")
-    (('脑脓', '脓', '脓肿'), ('brain', 'abscess'), ('脑',))
+    (('脑脓', '脓', '脓肿'), ('brain', 'abscesses'), ('脑',))
     """
     found = [token.text for token in tokens(text)]
     if all(_is_han(one[0]) for one in found):
@@ -239,3 +286,22 @@ def phrase(text: str) -> tuple[str, ...]:
         if len(found) > 1 and len(found[-2]) > 1:
             del found[-1]
     return tuple(found)
+
+
+def stem_phrase(text: str) -> tuple[str, ...]:
+    """Return the stems that stand in a row wherever *text* stands, in any inflection.
+
+    There are none where *text* has ideographs or no word of plain letters: then
+    ``phrase`` says all there is.
+
+    Examples
+    --------
+    >>> stem_phrase("brain abscesses"), stem_phrase("T2"), stem_phrase("脑 abscess")
+    (('brain', 'abscess'), (), ())
+    """
+    found = list(tokens(text))
+    if any(_is_han(one.text[0]) for one in found):
+        return ()
+    if not any(one.text.isalpha() for one in found):
+        return ()
+    return tuple(one.stem for one in found)

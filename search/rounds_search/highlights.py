@@ -27,6 +27,7 @@ def highlights(
 ) -> dict[str, str]:
     """Return the marked text of up to four of *fields* that have one of *runs*.
 
+    A run is of stems, so that every inflection of what was asked is marked.
     Words that start with one of *begun* are marked as well.
 
     Examples
@@ -75,7 +76,7 @@ def _may_have(text: str, firsts: set[str]) -> bool:
     """Return whether it is worth looking closer; a quick no for most plain fields."""
     if not text.isascii() or any(not first.isalpha() for first in firsts):
         return True
-    return any(plain_token(raw) in firsts for raw in set(PLAIN.findall(text)))
+    return any(plain_token(raw)[1] in firsts for raw in set(PLAIN.findall(text)))
 
 
 def _spans(found: Sequence[Token], runs: Runs) -> list[Span]:
@@ -84,9 +85,9 @@ def _spans(found: Sequence[Token], runs: Runs) -> list[Span]:
         begins.setdefault(run[0], []).append(run)
     spans = []
     for index, token in enumerate(found):
-        for run in begins.get(token.text, ()):
+        for run in begins.get(token.stem, ()):
             piece = found[index : index + len(run)]
-            if tuple(one.text for one in piece) == run:
+            if tuple(one.stem for one in piece) == run:
                 spans.append((token.start, piece[-1].end))
     return spans
 

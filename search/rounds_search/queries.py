@@ -10,28 +10,33 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from rounds_search.analyzer import index_forms, phrase, words
-from rounds_search.thesaurus import PARTICLES, Thesaurus, Unit, medical, units
+from rounds_search.analyzer import index_forms, phrase, stem_phrase, words
+from rounds_search.spelling import stem
+from rounds_search.thesaurus import PARTICLES, Thesaurus, Unit, key_of, medical, units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+
+    from rounds_search.thesaurus import Key
 
 __all__ = ["Alternative", "Clause", "TextQuery", "parse"]
 
 MAX_CLAUSES: Final = 32
 MAX_RUN: Final = 16
 MAX_TOKENS: Final = 32
+MAX_LOOSE: Final = 512
 QUOTED: Final = re.compile(r'["\u201c\u201d]([^"\u201c\u201d]*)["\u201c\u201d]')
 
-Match = Literal["phrase", "all", "form", "prefix"]
+Match = Literal["phrase", "stem", "all", "form", "prefix"]
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
     """One way to satisfy a clause.
 
-    ``phrase``: the tokens in a row in one field; ``all``: each token anywhere;
-    ``form``: one unstemmed word; ``prefix``: the beginning of an unstemmed word.
+    ``phrase``: the tokens in a row in one field; ``stem``: the stems in a row in one
+    field of stems; ``all``: each of the stems anywhere; ``form``: one word in one
+    piece; ``prefix``: its beginning.
     """
 
     match: Match
@@ -60,29 +65,43 @@ class TextQuery:
         """Return whether there is anything to look for."""
         return bool(self.clauses)
 
-    def single_tokens(self) -> tuple[str, ...]:
-        """Return the tokens worth looking for on their own, in order.
+    def loose(self) -> tuple[Alternative, ...]:
+        """Return what of a document must have one, where none has all that is asked.
 
-        Single ideographs are left out where they came with their neighbours.
+        That is every alternative, each word that was typed, and the words of each
+        synonym where all of them are there.
         """
-        found: dict[str, None] = {}
+        found: dict[Alternative, None] = {}
         for clause in self.clauses:
+            found.update(dict.fromkeys(clause.alternatives))
+            typed = clause.alternatives[0]
+            found.update(dict.fromkeys(_singles(typed)))
             for one in clause.alternatives:
-                if one.match in {"phrase", "all"}:
-                    long = [token for token in one.tokens if _tells(token)]
-                    found.update(dict.fromkeys(long or one.tokens))
-        return tuple(found)[: MAX_CLAUSES * 8]
+                if one.match == "stem" and len(one.tokens) > 1:
+                    found[Alternative("all", one.tokens)] = None
+        return tuple(found)[:MAX_LOOSE]
 
-    def marked(self) -> frozenset[tuple[str, ...]]:
-        """Return the runs of tokens that a highlight may mark."""
+    def marked(self, *, relaxed: bool = False) -> frozenset[tuple[str, ...]]:
+        """Return the runs of stems that a highlight may mark."""
         runs: set[tuple[str, ...]] = set()
-        for clause in self.clauses:
-            for one in clause.alternatives:
-                if one.match == "phrase":
-                    runs.add(one.tokens)
-                elif one.match == "all":
-                    runs.update((token,) for token in one.tokens)
+        given = (one for clause in self.clauses for one in clause.alternatives)
+        for one in self.loose() if relaxed else given:
+            if one.match == "phrase":
+                runs.add(tuple(map(stem, one.tokens)))
+            elif one.match == "stem":
+                runs.add(one.tokens)
+            elif one.match == "all":
+                runs.update((token,) for token in one.tokens)
         return frozenset(runs)
+
+    def begun(self) -> tuple[str, ...]:
+        """Return the beginnings of words that are asked for."""
+        return tuple(
+            one.tokens[0]
+            for clause in self.clauses
+            for one in clause.alternatives
+            if one.match == "prefix"
+        )
 
     def expansions(self) -> dict[str, tuple[str, ...]]:
         """Return the synonyms by what was typed."""
@@ -94,9 +113,12 @@ def parse(
     *,
     prefix: str = "",
     expand: bool = True,
+    without: Collection[str] = (),
     thesaurus: Thesaurus | None = None,
 ) -> TextQuery:
     """Return the clauses of *text* and of the beginning *prefix*.
+
+    Synonyms are added unless *expand* is false, but none of those in *without*.
 
     Examples
     --------
@@ -107,10 +129,11 @@ def parse(
     ('near',)
     """
     known = (thesaurus or medical()) if expand else Thesaurus({})
+    left_out = frozenset(map(key_of, without))
     found: dict[Clause, None] = {}
     head, last = _last_word(prefix)
     for piece, quoted in (*_segments(text), (head, False)):
-        for clause in _quoted(piece) if quoted else _free(piece, known):
+        for clause in _quoted(piece) if quoted else _free(piece, known, left_out):
             found[clause] = None
             if len(found) == MAX_CLAUSES:
                 return TextQuery((*found, *_begun(last)))
@@ -119,6 +142,17 @@ def parse(
 
 def _tells(token: str) -> bool:
     return len(token) > 1 or token.isascii()
+
+
+def _singles(typed: Alternative) -> Iterator[Alternative]:
+    """Yield the words of what was typed, no ideograph where its pair tells more."""
+    if typed.match != "phrase":
+        return
+    long = [token for token in typed.tokens if _tells(token)]
+    for token in long or typed.tokens:
+        yield Alternative("phrase", (token,))
+        if token.isascii() and token.isalpha():
+            yield Alternative("stem", (stem(token),))
 
 
 def _segments(text: str) -> Iterator[tuple[str, bool]]:
@@ -131,13 +165,25 @@ def _segments(text: str) -> Iterator[tuple[str, bool]]:
     yield text[last:], False
 
 
+def _typed(text: str) -> tuple[Alternative, ...]:
+    """Return what finds *text* as it is written, and in any inflection."""
+    tokens, stemmed = phrase(text)[:MAX_TOKENS], stem_phrase(text)[:MAX_TOKENS]
+    ways = [Alternative("phrase", tokens)] if tokens else []
+    return (*ways, Alternative("stem", stemmed)) if stemmed else tuple(ways)
+
+
+def _synonym(text: str) -> tuple[Alternative, ...]:
+    """Return what finds a synonym; one way only, so that it counts less."""
+    return _typed(text)[-1:]
+
+
 def _quoted(piece: str) -> Iterator[Clause]:
-    tokens = phrase(piece[: MAX_TOKENS * 20])[:MAX_TOKENS]
-    if tokens:
-        yield Clause(piece.strip(), (Alternative("phrase", tokens),))
+    ways = _typed(piece[: MAX_TOKENS * 20])
+    if ways:
+        yield Clause(piece.strip(), ways)
 
 
-def _free(piece: str, known: Thesaurus) -> Iterator[Clause]:
+def _free(piece: str, known: Thesaurus, left_out: frozenset[Key]) -> Iterator[Clause]:
     given = list(units(piece))
     index, plain = 0, list[Unit]()
     while index < len(given):
@@ -146,7 +192,9 @@ def _free(piece: str, known: Thesaurus) -> Iterator[Clause]:
             yield from _plain(piece, plain)
             plain = []
             term = given[index : index + length]
-            yield _synonyms(piece[term[0].start : term[-1].end], term, others)
+            source = piece[term[0].start : term[-1].end]
+            kept = [other for other in others if key_of(other) not in left_out]
+            yield _synonyms(source, term, kept)
             index += length
         else:
             plain.append(given[index])
@@ -155,11 +203,11 @@ def _free(piece: str, known: Thesaurus) -> Iterator[Clause]:
 
 
 def _synonyms(source: str, term: Sequence[Unit], others: Sequence[str]) -> Clause:
-    found = {Alternative("phrase", phrase(source)): None}
+    found = dict.fromkeys(_typed(source))
     if len(term) > 1 and not any(unit.han for unit in term):
         found[Alternative("all", tuple(unit.key for unit in term))] = None
     for other in others:
-        found[Alternative("phrase", phrase(other))] = None
+        found.update(dict.fromkeys(_synonym(other)))
     return Clause(source, tuple(found), tuple(others))
 
 
@@ -191,7 +239,9 @@ def _clause(piece: str, group: Sequence[Unit]) -> Iterator[Clause]:
         run = "".join(unit.key for unit in group)
         yield Clause(source, (Alternative("phrase", phrase(run)),))
         return
-    ways = [Alternative("phrase", tuple(unit.key for unit in group))]
+    ways = [Alternative("phrase", tuple(unit.form for unit in group))]
+    if any(unit.form.isalpha() for unit in group):
+        ways.append(Alternative("stem", tuple(unit.key for unit in group)))
     whole = "".join(unit.form for unit in group)
     if len(group) > 1 or not whole.isalpha():
         ways.append(Alternative("form", (whole,)))

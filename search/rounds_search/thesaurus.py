@@ -18,7 +18,9 @@ from rounds_search.spelling import stem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Thesaurus", "Unit", "medical", "units"]
+__all__ = ["Key", "Thesaurus", "Unit", "key_of", "medical", "units"]
+
+Key = tuple[str, ...]
 
 # Chinese words that join others: of, and, with, or, in.
 PARTICLES: Final = frozenset("的和与及或在伴并")
@@ -104,7 +106,7 @@ class Thesaurus:
                 continue
             if length == 1 and piece[0].han and not _alone(given, start):
                 continue
-            others = [term for term in self.terms[key] if _key(term) not in {key, ()}]
+            others = [term for term in self.terms[key] if key_of(term) not in {key, ()}]
             return length, tuple(others[:MAX_TERMS])
         return 0, ()
 
@@ -130,7 +132,8 @@ def _writes_on(unit: Unit) -> bool:
 
 
 @lru_cache(maxsize=4_096)
-def _key(term: str) -> tuple[str, ...]:
+def key_of(term: str) -> Key:
+    """Return what *term* is known by, however it is spelt."""
     return tuple(unit.key for unit in units(term))
 
 

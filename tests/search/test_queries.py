@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rounds_search.analyzer import index_forms, index_text
-from rounds_search.backends.sqlite.schema import FIELDS, WORDS
+from rounds_search.analyzer import index_forms, index_text, stems
+from rounds_search.backends.sqlite.schema import WORDS
 from rounds_search.backends.sqlite.words import expression, find
+from rounds_search.fields import FIELDS
 from rounds_search.queries import Alternative, parse
 from rounds_search.thesaurus import Thesaurus, medical, units
 
@@ -58,8 +59,9 @@ def test_a_text_finds_the_document_that_is_that_text(text: str) -> None:
     query = parse(text, expand=False)
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(WORDS)
-        row = [index_text(text) if name == "findings" else "" for name in FIELDS]
-        row[-1] = index_forms([text])
+        made = {"findings": index_text(text), "stems": stems(text)}
+        made["forms"] = index_forms([text])
+        row = [made.get(name, "") for name in FIELDS]
         marks = ", ".join("?" * len(row))
         connection.execute(f"INSERT INTO words VALUES ({marks})", row)  # noqa: S608 - marks
         if query:
@@ -92,6 +94,7 @@ def test_compounds_are_wanted_in_a_row_or_in_one_piece() -> None:
     (clause,) = parse("foo-bar").clauses
     assert clause.alternatives == (
         Alternative("phrase", ("foo", "bar")),
+        Alternative("stem", ("foo", "bar")),
         Alternative("form", ("foobar",)),
     )
 
@@ -109,7 +112,8 @@ def test_the_number_of_clauses_is_bounded() -> None:
 def test_an_expression_is_built_from_columns_and_quoted_tokens() -> None:
     query = parse("covid7", prefix="hem", expand=False)
     assert expression(query) == (
-        '(- forms : "covid7" OR forms : "covid7") AND (forms : "hem" *)'
+        '(- {heading_stems stems forms} : "covid7" OR forms : "covid7")'
+        ' AND (forms : "hem" *)'
     )
 
 

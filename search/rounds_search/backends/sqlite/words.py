@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rounds_search.backends.sqlite.schema import FIELDS
+from rounds_search.fields import FIELDS, STEM_FIELDS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -20,6 +20,9 @@ __all__ = ["expression", "find"]
 WEIGHTS: Final = ", ".join(str(weight) for weight in FIELDS.values())
 FIND: Final = f"SELECT rowid, -bm25(words, {WEIGHTS}) FROM words WHERE words MATCH ?"  # noqa: S608 - constants
 
+STEMS: Final = f"{{{' '.join(STEM_FIELDS)}}}"
+COLUMNS: Final = {"phrase": f"- {{{' '.join((*STEM_FIELDS, 'forms'))}}}", "stem": STEMS}
+
 
 def expression(query: TextQuery, *, relaxed: bool = False) -> str:
     """Return the FTS5 expression of *query*; *relaxed*, any of its parts will do.
@@ -27,13 +30,11 @@ def expression(query: TextQuery, *, relaxed: bool = False) -> str:
     Examples
     --------
     >>> from rounds_search.queries import parse
-    >>> expression(parse('x" OR y*', expand=False))
-    '(- forms : "x") AND (- forms : "y")'
+    >>> expression(parse("brains*", prefix="hem", expand=False)).partition(" OR ")[2]
+    '{heading_stems stems} : "brain") AND (forms : "hem" *)'
     """
     if relaxed:
-        parts = [_match(one) for clause in query.clauses for one in clause.alternatives]
-        parts += [f"- forms : {_quoted((token,))}" for token in query.single_tokens()]
-        return " OR ".join(dict.fromkeys(parts))
+        return " OR ".join(map(_match, query.loose()))
     return " AND ".join(_clause(clause) for clause in query.clauses)
 
 
@@ -52,12 +53,10 @@ def _clause(clause: Clause) -> str:
 
 def _match(one: Alternative) -> str:
     if one.match == "all":
-        parts = (f"- forms : {_quoted((token,))}" for token in one.tokens)
+        parts = (f"{STEMS} : {_quoted((token,))}" for token in one.tokens)
         return f"({' AND '.join(parts)})"
-    if one.match == "phrase":
-        return f"- forms : {_quoted(one.tokens)}"
     star = " *" if one.match == "prefix" else ""
-    return f"forms : {_quoted(one.tokens)}{star}"
+    return f"{COLUMNS.get(one.match, 'forms')} : {_quoted(one.tokens)}{star}"
 
 
 def _quoted(tokens: tuple[str, ...]) -> str:
