@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rounds_hub.errors import TooLargeError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["BodyLimit"]
@@ -28,12 +30,19 @@ class BodyLimit:
         for everything below it.
     upload_bytes
         The most bytes of a body sent there.
+    questions
+        The addresses to which pictures are sent to be asked with, with their limits.
     """
 
     def __init__(
-        self, app: ASGIApp, uploads: frozenset[str], upload_bytes: int
+        self,
+        app: ASGIApp,
+        uploads: frozenset[str],
+        upload_bytes: int,
+        questions: Mapping[str, int] | None = None,
     ) -> None:
         """Wrap *app*."""
+        self.questions = questions or {}
         self.app = app
         self.uploads = uploads
         self.below = tuple(path for path in uploads if path.endswith("/"))
@@ -45,7 +54,8 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         upload = scope["path"] in self.uploads or scope["path"].startswith(self.below)
-        limit = self.upload_bytes if upload else PLAIN_BODY
+        limit = self.questions.get(scope["path"], PLAIN_BODY)
+        limit = self.upload_bytes if upload else limit
         if _announced(scope) > limit:
             await _refuse(send, limit)
             return

@@ -17,7 +17,8 @@ from starlette.exceptions import HTTPException
 
 from rounds_hub import __version__
 from rounds_hub.access.signin import HubSignIn
-from rounds_hub.bounds import BodyLimit
+from rounds_hub.bounds import PLAIN_BODY, BodyLimit
+from rounds_hub.cases.uploads import LARGEST_QUESTION
 from rounds_hub.errors import HubError, InvalidError, NotSignedInError
 from rounds_hub.house import House
 from rounds_hub.logs import log_lines
@@ -79,7 +80,12 @@ def create_app(house: House, sign_in: SignIn, prefix: str = "/") -> FastAPI:
     stow = f"{prefix}dicomweb/studies"
     uploads = frozenset({f"{prefix}api/imports", f"{prefix}import", stow, f"{stow}/"})
     most = house.settings.max_upload_bytes
-    app.add_middleware(BodyLimit, uploads=uploads, upload_bytes=most)
+    asked_with = dict.fromkeys(
+        (f"{prefix}api/search", f"{prefix}cases/picture"), LARGEST_QUESTION + PLAIN_BODY
+    )
+    app.add_middleware(
+        BodyLimit, uploads=uploads, upload_bytes=most, questions=asked_with
+    )
     app.add_middleware(_Hardened)
     return app
 

@@ -51,6 +51,7 @@ __all__ = [
     "layout",
     "metadata",
     "packed_frame",
+    "raster",
     "reencode",
     "thumbnail",
     "transcode",
@@ -345,6 +346,12 @@ def thumbnail(path: Path, size: int, limit: int) -> npt.NDArray[np.uint8]:
     given: dict[str, Any] = {"path": str(path), "size": size, "limit": limit}
     shape, content = _pool().fetch("thumbnail", **given)
     return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def raster(path: Path) -> npt.NDArray[np.float32]:
+    """Return a PNG or JPEG that was sent as a question as grey values."""
+    shape, content = _pool().fetch("raster", path=str(path))
+    return np.frombuffer(content, np.float32).reshape(shape)
 
 
 def volumes(paths: Sequence[Path], folder: Path, limit: int) -> int:

@@ -28,6 +28,7 @@ from rounds_hub.archive.reencoding import reencode
 from rounds_hub.archive.rendering import Drawing, draw
 from rounds_hub.archive.transcoding import encode_frame, refuse_target, transcode
 from rounds_hub.archive.unpacking import open_image
+from rounds_hub.cases.pictures import read_picture
 from rounds_hub.errors import HubError, InvalidError, NotFoundError, TooLargeError
 from rounds_kernels import isolated, isolated_decoder, pictures
 from rounds_kernels.errors import KernelError, SeriesTooLargeError
@@ -112,6 +113,13 @@ def _thumbnail(path: str, size: int, limit: int) -> Answer:
     return list(drawn.shape), np.ascontiguousarray(drawn).tobytes()
 
 
+def _raster(path: str) -> Answer:
+    """Return the grey values of a PNG or JPEG."""
+    budget.allow(2**30)
+    grey = read_picture(Path(path).read_bytes())
+    return list(grey.shape), np.ascontiguousarray(grey, np.float32).tobytes()
+
+
 def _volumes(paths: list[str], folder: str, limit: int) -> Answer:
     """Write the volumes of a series as the cache has them."""
     budget.allow(4 * limit + 2**30)
@@ -158,6 +166,7 @@ JOBS: dict[str, Callable[..., Answer]] = {
     "bulk": _bulk,
     "draw": _draw,
     "thumbnail": _thumbnail,
+    "raster": _raster,
     "volumes": _volumes,
     "labels": _labels,
 }

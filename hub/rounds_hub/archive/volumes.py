@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rounds_hub.access.principal import Principal
+    from rounds_hub.archive.models import Series
     from rounds_hub.house import House
     from rounds_kernels.volumes import Volume
 
@@ -91,7 +92,7 @@ def _folder(house: House, principal: Principal, series: SeriesRecord) -> Path:
     return folder
 
 
-def cached(house: House, series: SeriesRecord) -> Path | None:
+def cached(house: House, series: SeriesRecord | Series) -> Path | None:
     """Return the folder of a volume that was built before, None where there is none."""
     folder = _root(house) / series.content_hash
     return folder if _whole(folder) else None

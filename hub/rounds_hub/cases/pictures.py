@@ -14,15 +14,16 @@ from rounds_hub.errors import InvalidError, TooLargeError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["LARGEST_PICTURE", "MOST_PIXELS", "read_picture"]
+__all__ = ["LARGEST_PICTURE", "MOST_PIXELS", "SIGNATURES", "read_picture"]
 
 LARGEST_PICTURE: Final = 16 * 2**20
 """Bytes that a picture may have."""
 MOST_PIXELS: Final = 25_000_000
 """Pixels that a picture may have when it is unpacked."""
+SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+"""What a PNG and a JPEG begin with."""
 
 _FORMATS: Final = ("PNG", "JPEG")
-_SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _SMALLEST: Final = 8
 _MOST_CLAIMED: Final = 2**30
 
@@ -48,7 +49,7 @@ def read_picture(data: bytes) -> npt.NDArray[np.float32]:
     if len(data) > LARGEST_PICTURE:
         msg = f"The picture has {len(data)} bytes; at most {LARGEST_PICTURE} are taken."
         raise TooLargeError(msg)
-    grey = _raster(data) if data.startswith(_SIGNATURES) else _dicom(data)
+    grey = _raster(data) if data.startswith(SIGNATURES) else _dicom(data)
     if min(grey.shape) < _SMALLEST:
         rows, columns = grey.shape
         msg = f"The picture is {columns} by {rows} pixels; at least 8 by 8 are needed."

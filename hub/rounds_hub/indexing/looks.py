@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rounds_kernels.pictures import default_window, to_picture
-from rounds_search.encoders import ENCODER, encode_volume, representative
+from rounds_search.encoders import ENCODER, encode_volume, places, representative
 from rounds_search.regions import crop, tiles
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Looks", "Viewed", "position_of"]
 
 Box = tuple[int, int, int, int]
+Place = tuple[int, tuple[float, float, float, float] | None]
+"""A slice, and the edges of a part of it or None."""
 WHOLE: Final = (0, 0, 0, 0)
 """The box that stands for a whole slice."""
 
@@ -39,7 +41,8 @@ class Looks:
     slices
         ``(n,)`` which slice of the series each row is of, from 0.
     positions
-        ``(n,)`` in 0..1: where it lies along the stack, towards left, back and head.
+        ``(n,)`` in 0..1: where it lies along the stack, towards left, back and head;
+        NaN where that is not known.
     boxes
         ``(n, 4)`` left, top, right, bottom edge of the part in pixels; zeros stand
         for the whole slice.
@@ -62,6 +65,42 @@ class Looks:
             np.array(positions, np.float32),
             np.array(boxes, np.int32),
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Looks]) -> Looks:
+        """Return the rows of all *parts*, of which there is one at least."""
+        return cls(
+            np.concatenate([one.vectors for one in parts]),
+            np.concatenate([one.slices for one in parts]),
+            np.concatenate([one.positions for one in parts]),
+            np.concatenate([one.boxes for one in parts]),
+        )
+
+    @property
+    def indices(self) -> list[int]:
+        """The slice of each row as a plain number."""
+        return [int(index) for index in self.slices]
+
+    @property
+    def regions(self) -> list[tuple[float, float, float, float] | None]:
+        """The edges of each row's part, None for a whole slice."""
+        return [_region(box) for box in self.boxes.tolist()]
+
+    @property
+    def known_positions(self) -> npt.NDArray[np.float32] | None:
+        """Where the slices lie, None where that is not known of all."""
+        return self.positions if np.isfinite(self.positions).all() else None
+
+    def unplaced(self) -> Looks:
+        """Return the same without where the slices lie: that is not known."""
+        unknown = np.full(len(self.slices), np.nan, np.float32)
+        return Looks(self.vectors, self.slices, unknown, self.boxes)
+
+
+def _region(box: list[int]) -> tuple[float, float, float, float] | None:
+    """Return the edges of a part, None where it is the whole."""
+    left, top, right, bottom = box
+    return (left, top, right, bottom) if right else None
 
 
 class Viewed:
@@ -117,9 +156,20 @@ class Viewed:
         rows = []
         for index in self.chosen():
             whole = self.picture(index)
-            grey = whole if whole.ndim == 2 else whole.mean(axis=2)  # noqa: PLR2004
-            rows += [self._part(whole, index, box) for box in tiles(grey)]
+            rows += [self._part(whole, index, box) for box in tiles(_grey(whole))]
         return Looks.of(rows) if rows else None
+
+    def chosen_places(self) -> list[Place]:
+        """Return of which slices the rows of the chosen ones are."""
+        return [(index, None) for index in self.chosen()]
+
+    def tile_places(self) -> list[Place]:
+        """Return of which parts the rows of the tiles are."""
+        return [
+            (index, _region(list(box)))
+            for index in self.chosen()
+            for box in tiles(_grey(self.picture(index)))
+        ]
 
     def _part(
         self, whole: npt.NDArray[np.uint8], index: int, box: Box
@@ -129,10 +179,19 @@ class Viewed:
         return self._described(part), index, self._at(index), box
 
     def _described(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        return encode_volume(picture[None], self.volume.spacing, self.encoder)[0]
+        spacing = self.volume.spacing
+        rows: npt.NDArray[np.float32] = encode_volume(
+            picture[None], spacing, self.encoder
+        )
+        return rows.ravel()
 
     def _at(self, index: int) -> float:
         return position_of(self.volume, index)
+
+
+def _grey(picture: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    """Return a picture without its colours."""
+    return picture if picture.ndim == 2 else picture.mean(axis=2)  # noqa: PLR2004
 
 
 def position_of(volume: Volume, index: int) -> float:
@@ -142,12 +201,6 @@ def position_of(volume: Volume, index: int) -> float:
     whichever is nearest to its normal, so that stacks that were sorted against each
     other agree.
     """
-    count = len(volume.array)
-    normal = _normal(volume.direction)
-    along = (index + 0.5) / count
-    return along if normal[int(np.argmax(np.abs(normal)))] >= 0 else 1 - along
-
-
-def _normal(direction: Sequence[Any]) -> npt.NDArray[np.float64]:
-    """Return the direction of the array's first axis: the first column."""
-    return np.asarray(direction[0::3], np.float64)
+    normal = np.asarray(volume.direction[0::3], np.float64)
+    turned = normal[int(np.argmax(np.abs(normal)))] < 0
+    return float(places([index], len(volume.array), reversed_=bool(turned))[0])
