@@ -6,9 +6,11 @@ SearchError                     500
 │   ├── LimitError              400
 │   ├── CursorError             400
 │   ├── UnknownEncoderError     400
+│   ├── UnlikePictureError      400
 │   └── DimensionError          400
 ├── UnknownDocumentError        404
 ├── UnsupportedError            501
+├── EncoderError                500
 ├── IndexUnavailableError       503
 │   └── IndexBusyError          503
 ├── NewerIndexError             500
@@ -26,6 +28,7 @@ __all__ = [
     "CursorError",
     "DamagedIndexError",
     "DimensionError",
+    "EncoderError",
     "IndexBusyError",
     "IndexUnavailableError",
     "LimitError",
@@ -35,6 +38,7 @@ __all__ = [
     "UnknownDocumentError",
     "UnknownEncoderError",
     "UnknownFieldError",
+    "UnlikePictureError",
     "UnsupportedError",
 ]
 
@@ -110,6 +114,19 @@ class DimensionError(RequestError):
         )
 
 
+class UnlikePictureError(RequestError):
+    """A picture is unlike everything that an encoder was made or trained for."""
+
+    def __init__(self, encoder: str, distance: float, limit: float) -> None:
+        """Say how far away the picture is, and how far away one may be."""
+        self.distance, self.limit = distance, limit
+        super().__init__(
+            "The picture is unlike every medical image that is known here "
+            f"({encoder}: distance {distance:.2f}, at most {limit:.2f}). Ask with a "
+            "slice of a study, without other things around it."
+        )
+
+
 class UnknownDocumentError(SearchError):
     """The asker can see no document of this name."""
 
@@ -124,6 +141,10 @@ class UnsupportedError(SearchError):
     """A backend was asked for what it cannot do."""
 
     status = 501
+
+
+class EncoderError(SearchError):
+    """The folder of an encoder cannot be used; the message says what is wrong."""
 
 
 class IndexUnavailableError(SearchError):

@@ -6,18 +6,15 @@ and an ONNX file, known to a process once :func:`open_folder` has read where the
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from rounds_search.encoders.base import Encoder
-from rounds_search.encoders.gist import ENCODER, Gist
+from rounds_search.encoders.gist import ENCODER
 from rounds_search.encoders.preparing import prepared
+from rounds_search.encoders.shelf import ENCODERS, open_folder
 from rounds_search.encoders.slices import encode_slices, places, representative
-from rounds_search.errors import UnknownEncoderError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     import numpy.typing as npt
 
@@ -28,12 +25,11 @@ __all__ = [
     "encode",
     "encode_volume",
     "encoder",
+    "open_folder",
     "places",
     "prepared",
     "representative",
 ]
-
-ENCODERS: Final[Mapping[str, Encoder]] = MappingProxyType({ENCODER: Gist()})
 
 
 def encoder(name: str = ENCODER) -> Encoder:
@@ -43,10 +39,10 @@ def encoder(name: str = ENCODER) -> Encoder:
     ------
     UnknownEncoderError
         There is none; the message names those there are.
+    EncoderError
+        Its folder cannot be used.
     """
-    if name not in ENCODERS:
-        raise UnknownEncoderError(name, ENCODERS)
-    return ENCODERS[name]
+    return ENCODERS.named(name)
 
 
 def encode(picture: npt.NDArray[Any], name: str = ENCODER) -> npt.NDArray[np.float32]:
