@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, or_, select, tuple_
 from sqlalchemy.orm import selectinload
 
+from rounds_hub.access.audience import tells
 from rounds_hub.access.policy import (
     Action,
     Resource,
@@ -134,7 +135,10 @@ def get_series(house: House, principal: Principal, uid: str) -> SeriesRecord:
         If there is none, or none that *principal* may see.
     """
     with house.sessions.begin(write=False) as session:
-        return _series_record(_series(session, principal, uid))
+        series = _series(session, principal, uid)
+        record = _series_record(series)
+        asked = _is_asked(session, principal, series)
+        return replace(record, description="") if asked else record
 
 
 def get_study(house: House, principal: Principal, uid: str) -> StudyRecord:
@@ -155,7 +159,11 @@ def get_study(house: House, principal: Principal, uid: str) -> StudyRecord:
         whole = Resource("study", uid, audience)
         require(session, principal, Action.SERIES_READ, whole)
         seen = {one.key for one in resources if visible(principal, one)}
-        return _study_record(study, seen)
+        record = _study_record(study, seen)
+        if any(_is_asked(session, principal, series) for series in study.series):
+            untold = (replace(one, description="") for one in record.series)
+            return replace(record, description="", series=tuple(untold))
+        return record
 
 
 def list_studies(
@@ -250,6 +258,11 @@ def _series(session: Session, principal: Principal, uid: str) -> Series:
         raise NotFoundError(kind, uid)
     require(session, principal, Action.SERIES_READ, series_resource(session, series))
     return series
+
+
+def _is_asked(session: Session, principal: Principal, series: Series) -> bool:
+    """Return whether *principal* is to find out what is seen, so that no name tells."""
+    return not principal.knows and tells(session, series)
 
 
 def _plain(kind: str, uid: str) -> str:

@@ -69,6 +69,8 @@ class CaseForm:
     translations: dict[str, dict[str, str]] = field(default_factory=dict)
     audience: list[str] = field(default_factory=list)
     others: str = ""
+    unknown: bool = False
+    unknown_until: str = ""
     series: list[tuple[str, str]] = field(default_factory=list)
     case_id: str = ""
     status: str = "draft"
@@ -90,6 +92,10 @@ class CaseForm:
             translations=case.translations,
             audience=[one for one in case.audience if one in AUDIENCES],
             others=", ".join(one for one in case.audience if one not in AUDIENCES),
+            unknown=case.unknown,
+            unknown_until=f"{case.unknown_until:%Y-%m-%d}"
+            if case.unknown_until
+            else "",
             series=[(shown.uid, shown.label) for shown in case.series],
             case_id=case.id,
             status=case.status,
@@ -119,6 +125,8 @@ class CaseForm:
             translations=_sent_translations(form),
             audience=many(form, "audience"),
             others=one(form, "others"),
+            unknown=bool(one(form, "unknown")),
+            unknown_until=one(form, "unknown_until"),
             series=[(uid, one(form, f"label-{uid}")) for uid in many(form, "series")],
             case_id=case.id if case else "",
             status=case.status if case else "draft",
@@ -145,6 +153,8 @@ class CaseForm:
                 if tag != self.language
             },
             "audience": [*self.audience, *(part for part in wanted if part)],
+            "unknown": self.unknown,
+            "unknown_until": self.unknown_until if self.unknown else "",
             "series": [{"uid": uid, "label": label} for uid, label in self.series],
         }
 
