@@ -94,6 +94,7 @@ TABLE = {
     "GET ": "yfyyyy",
     "GET sign-in": "iyyyyy",
     "GET cases": "ifyyyy",
+    "GET cases/suggest": "ifyyyy",
     "POST cases/picture": "ifyyyy",
     "GET cases/new": "iffyyy",
     "POST cases/new": "iffyyy",

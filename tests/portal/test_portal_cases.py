@@ -116,7 +116,7 @@ def test_a_picture_finds_the_case_it_is_of(client_as: ClientAs, case: CaseView) 
     picture = client.get(f"api/series/{case.series[0].uid}/frames/3.png").content
     answer = client.post(
         "cases/picture",
-        files={"picture": ("slice.png", picture, "image/png")},
+        files={"files": ("slice.png", picture, "image/png")},
         headers={"accept": "text/html"},
     )
     assert case.title in answer.text
@@ -127,7 +127,7 @@ def test_a_picture_finds_the_case_it_is_of(client_as: ClientAs, case: CaseView) 
 def test_what_is_no_picture_is_refused_with_words(client_as: ClientAs) -> None:
     answer = client_as("student").post(
         "cases/picture",
-        files={"picture": ("x.txt", b"no", "text/plain")},
+        files={"files": ("x.txt", b"no", "text/plain")},
         headers={"accept": "text/html"},
     )
     assert answer.status_code == 422

@@ -198,8 +198,15 @@ def _of_sent(example: Example, sent: Sent | None, encoder: str) -> Asked:
     if not sent.placed:
         looks = looks.unplaced()
     pictures = {index: sent.preview(viewed.picture(index)) for index in looks.indices}
+    rows, columns = volume.array.shape[1:3]
     shown = tuple(
-        Shown(slice=index + first, region=box, picture=pictures[index])
+        Shown(
+            slice=index + first,
+            region=box,
+            picture=pictures[index],
+            columns=columns,
+            rows=rows,
+        )
         for index, box in zip(looks.indices, looks.regions, strict=True)
     )
     return Asked(

@@ -19,13 +19,16 @@ class Shown:
     """One slice: where it is in the archive, or a small picture of what was sent.
 
     *slice* counts from 0 and is -1 where there are no slices; *region* are the edges of
-    the part that was compared, ``(left, top, right, bottom)`` in pixels of the slice.
+    the part that was compared, ``(left, top, right, bottom)`` in pixels of the slice;
+    *columns* and *rows* say how large a slice is that was sent.
     """
 
     series_uid: str = ""
     slice: int = -1
     region: tuple[float, float, float, float] | None = None
     picture: str = ""
+    columns: int = 0
+    rows: int = 0
 
     @property
     def picture_url(self) -> str:
@@ -52,7 +55,8 @@ class FoundHit:
     *why* says in words what led here; *ranks* gives the place in each leg (``text``,
     ``picture``, ``region``), from 1; *same_codes* are codes that it shares with the
     case that was asked with; *pairs* are the slices that are alike, the likest first;
-    *highlights* are safe HTML with ``<mark>``.
+    *highlights* are safe HTML with ``<mark>``; *series_uid* is the series that led here
+    or stands for it, with *frames* to scroll through, 0 where there is none to see.
     """
 
     id: str
@@ -71,6 +75,8 @@ class FoundHit:
     pairs: tuple[SlicePair, ...] = ()
     highlights: Mapping[str, str] = field(default_factory=dict)
     thumbnail: str = ""
+    series_uid: str = ""
+    frames: int = 0
 
     @property
     def thumbnail_url(self) -> str:

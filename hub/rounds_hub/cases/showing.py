@@ -23,7 +23,7 @@ from rounds_hub.archive.models import Series
 from rounds_hub.cases.found import Found, FoundHit, Shown, SlicePair
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.cases.unknown import case_id_of, document_id, hides, masked_title
-from rounds_hub.cases.views import texts
+from rounds_hub.cases.views import NO_PICTURES, texts
 from rounds_hub.indexing.places import places_of
 from rounds_hub.runs.models import Run
 
@@ -106,10 +106,11 @@ class Showing:
         return may and hit.id == document_id(case, self.principal)
 
     def _readable(self, session: Session, answer: Answer) -> dict[str, Series]:
-        """Return the series that led to hits and may be seen by now."""
+        """Return the series that led to hits, or stand for them, and may be seen."""
         wanted = {
             _series_of(name) for hit in answer.hits for name in hit.pictures.values()
         }
+        wanted |= {hit.document.thumbnail for hit in answer.hits}
         rows = session.scalars(select(Series).where(Series.uid.in_(sorted(wanted))))
         return {
             series.uid: series
@@ -152,6 +153,10 @@ class Showing:
         """Return what cases and results are shown with alike."""
         document: Document = hit.document
         same = self._same_codes(document)
+        pairs = tuple(pair for leg in hit.pairs for pair in self._pairs(hit, leg))
+        led = pairs[0].found.series_uid if pairs else document.thumbnail
+        series = self._series.get(led)
+        seen = series is not None and series.modality not in NO_PICTURES
         return {
             "why": (*_ranked(hit), *(("same code",) if same else ())),
             "modality": document.values("modality"),
@@ -159,9 +164,11 @@ class Showing:
             "score": hit.score,
             "ranks": dict(hit.ranks),
             "same_codes": same,
-            "pairs": tuple(pair for leg in hit.pairs for pair in self._pairs(hit, leg)),
+            "pairs": pairs,
             "highlights": dict(hit.highlights),
             "thumbnail": document.thumbnail,
+            "series_uid": led if seen else "",
+            "frames": series.frame_count if series is not None and seen else 0,
         }
 
     def _same_codes(self, document: Document) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import PlainTextResponse
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["error_page"]
+__all__ = ["error_page", "said_of"]
 
 NEXT_STEPS = {
     401: N_("Sign in and try again."),
@@ -30,16 +30,21 @@ NEXT_STEPS = {
 }
 
 
-def error_page(request: Request, error: HubError) -> Response:
-    """Return the page that tells a person of *error*; for htmx only its notice."""
+def said_of(error: HubError) -> dict[str, Any]:
+    """Return what a page says of *error*: what it is, of what, and what to do next."""
     problems = error.problems if isinstance(error, InvalidError) else {}
-    shown = {
+    return {
         "title": TITLES.get(error.status, error.title),
         "code": error.status,
         "detail": str(error),
         "problems": problems,
         "next_step": NEXT_STEPS.get(error.status, NEXT_STEPS[500]),
     }
+
+
+def error_page(request: Request, error: HubError) -> Response:
+    """Return the page that tells a person of *error*; for htmx only its notice."""
+    shown = said_of(error)
     partial = request.headers.get("hx-request") == "true"
     template = "parts/error.html" if partial else "error.html"
     try:

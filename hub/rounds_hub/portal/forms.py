@@ -11,7 +11,7 @@ from starlette.formparsers import MultiPartException
 
 from rounds_hub.errors import InvalidError
 
-__all__ = ["FormDep", "many", "one", "upload"]
+__all__ = ["FormDep", "many", "one", "upload", "uploads"]
 
 MOST_FILES = 10_000
 MOST_FIELDS = 2_000
@@ -56,3 +56,9 @@ def upload(form: FormData, name: str) -> UploadFile | None:
     """Return the file of the field *name*, or None where none was chosen."""
     found = form.get(name)
     return found if isinstance(found, UploadFile) and found.filename else None
+
+
+def uploads(form: FormData, name: str) -> list[UploadFile]:
+    """Return the files of all fields *name*, in the order in which they came."""
+    found = form.getlist(name)
+    return [one for one in found if isinstance(one, UploadFile) and one.filename]

@@ -12,10 +12,12 @@ __all__ = [
     "FACT_MEANINGS",
     "KINDS",
     "LANGUAGE_NAMES",
+    "LEGS",
     "LEVELS",
     "MODALITIES",
     "OUTCOMES",
     "ROLES",
+    "SAME_CODE",
     "STATES",
     "STATUSES",
     "TITLES",
@@ -37,6 +39,16 @@ FACETS = {
 }
 
 KINDS = {"case": N_("Cases"), "result": N_("Results")}
+
+LEGS = {
+    "text": N_("text %(rank)s"),
+    "meaning": N_("meaning %(rank)s"),
+    "region": N_("region %(rank)s"),
+    "picture": N_("picture %(rank)s"),
+}
+"""How the place in a leg of a search is said."""
+
+SAME_CODE = N_("same code")
 
 MODALITIES = {
     "CR": N_("X-ray (CR)"),

@@ -14,12 +14,12 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from rounds_hub.access.policy import Action, decide
 from rounds_hub.portal.assets import asset
-from rounds_hub.portal.labels import label_of
+from rounds_hub.portal.labels import LEGS, SAME_CODE, label_of
 from rounds_hub.portal.languages import LANGUAGES, Language, language_of
 from rounds_hub.viewer.files import is_installed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -102,6 +102,7 @@ def environment(tag: str) -> Environment:
         "in_words": lambda texts: in_words(language, texts),
         "titled": lambda said: in_words(language, said.get("labels") or said["label"]),
         "unit": unit_of,
+        "why": lambda hit: why(language, hit.ranks, getattr(hit, "same_codes", ())),
         "marked": marked,
         "snippet": snippet,
         "plain": plain,
@@ -201,6 +202,23 @@ def snippet(highlight: str) -> Markup:
         # Cut at a blank, so that neither a word nor an entity is cut.
         kept = f"…{kept[kept.find(' ') + 1 :]}"
     return Markup(f"{kept}{mark}{after}")  # noqa: S704 (the index escapes all but its marks)
+
+
+def why(language: Language, ranks: Mapping[str, int], codes: Iterable[str]) -> str:
+    """Return what led to a hit: its place in each leg, and whether codes are shared.
+
+    Examples
+    --------
+    >>> why(Language("en"), {"picture": 5, "text": 2}, ["ICD10:C71.3"])
+    'text 2 · picture 5 · same code'
+    """
+    said = [
+        language.gettext(words) % {"rank": ranks[leg]}
+        for leg, words in LEGS.items()
+        if leg in ranks
+    ]
+    same = [language.gettext(SAME_CODE)] if any(codes) else []
+    return " · ".join([*said, *same])
 
 
 def unit_of(code: str) -> str:

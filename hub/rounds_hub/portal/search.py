@@ -1,144 +1,184 @@
-"""The page of cases: one box, facets, and hits that say why they are there."""
+"""The page of cases: words, pictures, facets, and hits that say why they are there."""
 
 # FastAPI reads these annotations when it starts: they cannot wait for a type checker.
-from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from dataclasses import dataclass, field, replace
+from typing import Annotated
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, JSONResponse
 
-from rounds_hub.cases.searching import FILTERS, Found, Question, search, search_picture
-from rounds_hub.errors import InvalidError
-from rounds_hub.portal.forms import FormDep, many, one, upload
-from rounds_hub.portal.labels import FACETS
+from rounds_hub.archive import service as archive
+from rounds_hub.cases import service as cases
+from rounds_hub.cases.asking import Question
+from rounds_hub.cases.searching import Found, search
+from rounds_hub.cases.views import texts
+from rounds_hub.errors import HubError, InvalidError, NotFoundError
+from rounds_hub.portal.errors import said_of
+from rounds_hub.portal.forms import FormDep, one, uploads
+from rounds_hub.portal.labels import FACETS, N_, label_of
+from rounds_hub.portal.looking import Looking
 from rounds_hub.portal.visits import Visit, VisitDep
 
-__all__ = ["Looking", "router"]
+__all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 
-PAGE = 24
-LONGEST_QUESTION = 500
-LARGEST_READ = 16 * 2**20 + 1
+REFUSED = (400, 413, 415, 422)
+"""What is said on the page of the search itself, with what was asked still there."""
+MOST_OFFERED = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
-    """What the page looks for, and how its links say it.
+class Asked:
+    """The picture that is asked with, as the page shows it.
 
-    Examples
-    --------
-    >>> looking = Looking("lung", {"modality": ("CT", "MR")})
-    >>> looking.without("modality", "CT").query
-    'q=lung&modality=MR'
+    *columns* and *rows* are of the slice a region is drawn on, 0 where the browser
+    knows them; *drawable* says whether one can be drawn.
     """
 
-    text: str
-    where: dict[str, tuple[str, ...]]
-    sort: str = "relevance"
+    name: str = ""
     picture: str = ""
+    columns: int = 0
+    rows: int = 0
+    drawable: bool = False
+    link: str = ""
 
-    @property
-    def query(self) -> str:
-        """The query string of the address that looks for this."""
-        pairs = [("q", self.text)] if self.text else []
-        pairs += [(name, one) for name, values in self.where.items() for one in values]
-        pairs += [("sort", self.sort)] if self.sort != "relevance" else []
-        return urlencode(pairs)
 
-    @property
-    def chips(self) -> list[tuple[str, str]]:
-        """The chosen filters, one a chip."""
-        return [
-            (name, value) for name, values in self.where.items() for value in values
-        ]
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a search: hits, more of them, or why there are none.
 
-    def without(self, name: str, value: str) -> "Looking":
-        """Return the same without one filter."""
-        left = tuple(one for one in self.where[name] if one != value)
-        others = {key: held for key, held in self.where.items() if key != name}
-        return replace(self, where=others | ({name: left} if left else {}))
+    *lost* says that what was sent is not there any more.
+    """
 
-    @property
-    def wordless(self) -> "Looking":
-        """The same without the words."""
-        return replace(self, text="")
-
-    def anything(self) -> bool:
-        """Return whether something is asked for at all."""
-        return bool(self.text or self.where or self.picture)
+    found: Found = field(default_factory=Found)
+    more: bool = False
+    lost: bool = False
+    refused: HubError | None = None
 
 
 @router.get("/cases")
-def cases(visit: VisitDep, after: str | None = None) -> HTMLResponse:
-    """Show the cases and results that the words and filters find."""
-    looking = _asked(visit)
-    found = search(visit.house, visit.principal, _question(visit, looking, after))
-    return _shown(visit, looking, found, more=after is not None)
+def find(visit: VisitDep, after: str | None = None) -> HTMLResponse:
+    """Show the cases and results that the words, filters and the picture find."""
+    looking = Looking.of(visit.request.query_params)
+    # What was sent is not kept: an address only knows what it was called.
+    lost = bool(looking.picture)
+    try:
+        known = looking.pictureless if lost else looking
+        question = known.question(visit.language.tag, after)
+        found = search(visit.house, visit.principal, question)
+    except HubError as error:
+        return _refused(visit, looking, error)
+    return _shown(visit, looking, Outcome(found, more=bool(after), lost=lost))
+
+
+@router.get("/cases/suggest")
+def suggest(
+    visit: VisitDep, q: Annotated[str, Query(max_length=200)] = ""
+) -> JSONResponse:
+    """Return what completes the words that are being typed."""
+    question = Question(prefix=q, size=1, counted=False, language=visit.language.tag)
+    found = search(visit.house, visit.principal, question)
+    return JSONResponse(list(found.suggestions[:MOST_OFFERED]))
 
 
 @router.post("/cases/picture")
 def by_picture(visit: VisitDep, form: FormDep) -> HTMLResponse:
-    """Show the cases whose pictures are like the one that was sent."""
-    sent = upload(form, "picture")
-    if sent is None:
-        msg = "Choose a picture: PNG, JPEG or DICOM."
-        raise InvalidError(msg, {"picture": msg})
-    where = {name: tuple(many(form, name)) for name in FILTERS}
-    looking = Looking(
-        one(form, "q").strip()[:LONGEST_QUESTION],
-        {name: values for name, values in where.items() if values},
-        picture=sent.filename or "picture",
-    )
+    """Show the cases whose pictures are like those that were sent."""
+    looking = Looking.of(form)
     after = one(form, "after") or None
-    question = _question(visit, looking, after)
-    data = sent.file.read(LARGEST_READ)
-    found = search_picture(visit.house, visit.principal, data, question)
-    return _shown(visit, looking, found, more=after is not None)
+    sent = uploads(form, "files")
+    try:
+        if not sent:
+            msg = "Choose a picture: PNG, JPEG or DICOM."
+            raise InvalidError(msg, {"picture": msg})
+        name = looking.picture or sent[0].filename or "picture"
+        looking = replace(looking, picture=name, like="", series="")
+        question = looking.question(visit.language.tag, after)
+        files = [file.file for file in sent]
+        found = search(visit.house, visit.principal, question, files)
+    except HubError as error:
+        return _refused(visit, looking, error)
+    shown = _shown(visit, looking, Outcome(found, more=bool(after)))
+    if not after:
+        shown.headers["HX-Push-Url"] = f"{visit.prefix}cases?{looking.query}"
+    return shown
 
 
-def _asked(visit: Visit) -> Looking:
-    """Return what the address asks for; unknown names are not looked at."""
-    asked = visit.request.query_params
-    where = {name: tuple(asked.getlist(name)) for name in FILTERS}
-    return Looking(
-        asked.get("q", "").strip()[:LONGEST_QUESTION],
-        {name: values for name, values in where.items() if values},
-        asked.get("sort", "relevance"),
-    )
+def _refused(visit: Visit, looking: Looking, error: HubError) -> HTMLResponse:
+    """Return the page that says why it cannot be answered, with what was asked."""
+    if error.status not in REFUSED:
+        raise error
+    return _shown(visit, looking, Outcome(refused=error))
 
 
-def _question(visit: Visit, looking: Looking, after: str | None) -> Question:
-    """Return the question that the search room takes."""
-    blank = not looking.text and not looking.picture
-    sort = "newest" if blank and looking.sort == "relevance" else looking.sort
-    return Question(
-        text=looking.text,
-        where=looking.where,
-        sort=sort,
-        after=after,
-        size=PAGE,
-        language=visit.language.tag,
-    )
-
-
-def _shown(visit: Visit, looking: Looking, found: Found, *, more: bool) -> HTMLResponse:
+def _shown(visit: Visit, looking: Looking, outcome: Outcome) -> HTMLResponse:
     """Return the page, or for htmx the part of it that changes."""
+    found, refused = outcome.found, outcome.refused
     template = "search.html"
     if visit.partial:
-        template = "parts/more-hits.html" if more else "parts/search.html"
+        template = "parts/more-hits.html" if outcome.more else "parts/search.html"
     facets = [
         (name, _with_chosen(looking.where.get(name, ()), found.facets.get(name, ())))
         for name in FACETS
     ]
     return visit.page(
         template,
+        refused.status if refused else 200,
         active="cases",
         looking=looking,
         found=found,
+        asked=_asked(visit, looking, found),
+        lost=outcome.lost,
+        refused=said_of(refused) if refused else None,
         facets=[(name, values) for name, values in facets if values],
         facet_names=FACETS,
     )
+
+
+def _asked(visit: Visit, looking: Looking, found: Found) -> Asked:
+    """Return the picture that is asked with; nothing of it where it may not be seen."""
+    first = next(iter(found.asked), None)
+    picture = first.picture_url if first else ""
+    if looking.picture:
+        only = len(found.asked) == 1
+        size = (first.columns, first.rows) if first else (0, 0)
+        return Asked(looking.picture, picture, *size, drawable=only)
+    try:
+        if looking.like:
+            return _of_case(visit, looking.like, picture)
+        return _of_series(visit, looking)
+    except NotFoundError:
+        return Asked(visit.language.gettext(N_("A picture")))
+
+
+def _of_case(visit: Visit, case_id: str, picture: str) -> Asked:
+    """Return the case that is asked with."""
+    case = cases.get(visit.house, visit.principal, case_id)
+    title = texts(case, visit.language.tag).title
+    return Asked(title, picture, link=f"cases/{case.id}")
+
+
+def _of_series(visit: Visit, looking: Looking) -> Asked:
+    """Return the series, or the slice of it, that is asked with."""
+    if not looking.series:
+        return Asked()
+    series = archive.get_series(visit.house, visit.principal, looking.series)
+    # No description: it could tell what an unknown case is.
+    kind = visit.language.gettext(label_of("modality", series.modality))
+    count = max(1, series.frame_count)
+    try:
+        number = looking.number
+    except InvalidError:
+        number = None
+    shown = count // 2 if number is None else number
+    words = {"kind": kind, "number": shown + 1, "count": count}
+    whole = N_("Series of %(count)s slices, %(kind)s")
+    some = N_("Slice %(number)s of %(count)s, %(kind)s")
+    name = visit.language.gettext(whole if number is None else some) % words
+    picture = f"api/series/{series.uid}/frames/{shown}.png"
+    size = (series.columns, series.rows)
+    return Asked(name, picture, *size, drawable=number is not None)
 
 
 def _with_chosen(

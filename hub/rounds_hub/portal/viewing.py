@@ -61,6 +61,10 @@ class Pictured(Protocol):
     def rows(self) -> int:
         """How many rows a frame has."""
 
+    @property
+    def columns(self) -> int:
+        """How many columns a frame has."""
+
 
 def viewable(series: Pictured) -> bool:
     """Return whether *series* has pictures to look at."""
@@ -102,7 +106,10 @@ def _viewed(series: Pictured, language: Language) -> dict[str, Any]:
     plane = {"axis": 0, "frames": max(1, series.frame_count), "letters": None}
     return {
         "uid": series.uid,
+        "source": series.uid,
         "label": named(series),
+        "rows": series.rows,
+        "columns": series.columns,
         "planes": [{**plane, "name": "", "step": None}],
         "windows": [stored, *usual],
     }

@@ -35,6 +35,11 @@ class Visit:
         return language_for(self.request)
 
     @property
+    def prefix(self) -> str:
+        """The path of this service."""
+        return cast("str", self.request.app.state.prefix)
+
+    @property
     def partial(self) -> bool:
         """Whether htmx asks for a part of a page."""
         return self.request.headers.get("hx-request") == "true"

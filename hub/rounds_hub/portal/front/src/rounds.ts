@@ -3,7 +3,10 @@
 import htmx from "htmx.org";
 
 import { watchCaseForm } from "./caseform";
+import { watchCompletion } from "./complete";
+import { watchGallery } from "./gallery";
 import { watchKeys } from "./keys";
+import { watchLike } from "./like";
 import { watchLive } from "./live";
 import { watchMenus } from "./menus";
 import { watchMissing } from "./missing";
@@ -26,4 +29,7 @@ watchCaseForm();
 watchRouteForm();
 watchUpload();
 watchPictureSearch();
+watchGallery();
+watchCompletion();
+watchLike();
 watchLive();

@@ -28,9 +28,12 @@ interface Window {
 }
 
 interface Series {
+  columns: number;
   label: string;
   remarks?: string[];
   planes: Plane[];
+  rows: number;
+  source: string;
   uid: string;
   windows: Window[];
 }
@@ -292,6 +295,14 @@ class Viewer {
     this.part("[data-zoom]").textContent = this.zoom === 1 ? "" : `${this.words.zoom} ${number(this.zoom, 1)}`;
     this.image.alt = `${this.chosen.label}, ${where}`;
     this.slider.setAttribute("aria-valuetext", `${slice + 1} ${this.words.of} ${frames}`);
+    this.tell(slice);
+  }
+
+  /** Say which slice is on the screen, for what else is done with it. */
+  private tell(slice: number): void {
+    const { columns, rows, source: uid } = this.chosen;
+    this.place.dataset["now"] = JSON.stringify({ axis: this.current.axis, columns, rows, slice, uid });
+    this.place.dispatchEvent(new CustomEvent("rounds:shown"));
   }
 
   private magnify(factor: number, around?: MouseEvent): void {
@@ -315,6 +326,7 @@ class Viewer {
 
   private position(): void {
     this.image.style.transform = this.zoom === 1 ? "" : `translate(${this.pan.x}px, ${this.pan.y}px) scale(${this.zoom})`;
+    this.place.dispatchEvent(new CustomEvent("rounds:shown"));
   }
 
   private full(): void {
