@@ -72,41 +72,45 @@ def a_zip(seed: int) -> bytes:
     return packed.getvalue()
 
 
-@pytest.mark.parametrize(("seed", "part"), list(enumerate(PARTS)))
-def test_an_import_that_was_accepted_comes_to_its_end(
-    demo: DemoHouse, teacher: Visitor, seed: int, part: str
-) -> None:
-    files = {"files": ("series.zip", a_zip(seed), "application/zip")}
-    accepted = teacher.api("imports", "POST", files=files)["id"]
-    kill(demo, part)
-    ended = when(
-        lambda: teacher.api(f"imports/{accepted}"), lambda it: it["state"] in ENDED
-    )
-    summary = ended["summary"]
-    assert (ended["state"], summary["taken"] + summary["same"]) == ("done", SLICES)
-
-
 def results(teacher: Visitor, study: str) -> list[str]:
     """Return the modality of each result in *study*."""
     series = teacher.api(f"studies/{study}")["series"]
     return sorted(one["modality"] for one in series if one["modality"] in {"SEG", "SR"})
 
 
+def begin_run(teacher: Visitor, series: str, seed: int) -> str:
+    """Ask for a run that nobody asked for yet, and return its id when it runs."""
+    asked = {
+        "template": "lung_volume",
+        "inputs": {"ct": series},
+        "parameters": {"threshold": -371.0 - seed},
+    }
+    run: str = teacher.api("runs", "POST", json=asked)["id"]
+    when(lambda: teacher.api(f"runs/{run}"), lambda it: it["state"] == "running")
+    return run
+
+
+def end_of(teacher: Visitor, what: str) -> dict[str, Any]:
+    """Return the import or run *what* once it has ended."""
+    ended: dict[str, Any] = when(
+        lambda: teacher.api(what), lambda it: it["state"] in ENDED
+    )
+    return ended
+
+
 @pytest.mark.parametrize(("seed", "part"), list(enumerate(PARTS)))
-def test_a_run_ends_in_one_state_with_one_set_of_results(
+def test_what_was_accepted_comes_to_its_one_end(
     demo: DemoHouse, teacher: Visitor, seed: int, part: str
 ) -> None:
     shown = teacher.api("cases/sample-thorax-emphysema")["series"][0]
     before = results(teacher, shown["study_uid"])
-    asked = {
-        "template": "lung_volume",
-        "inputs": {"ct": shown["uid"]},
-        "parameters": {"threshold": -371.0 - seed},
-    }
-    run = teacher.api("runs", "POST", json=asked)["id"]
-    when(lambda: teacher.api(f"runs/{run}"), lambda it: it["state"] == "running")
+    run = begin_run(teacher, shown["uid"], seed)
+    files = {"files": ("series.zip", a_zip(seed), "application/zip")}
+    accepted = teacher.api("imports", "POST", files=files)["id"]
     kill(demo, part)
-    ended = when(lambda: teacher.api(f"runs/{run}"), lambda it: it["state"] in ENDED)
-    assert ended["state"] == "done", ended["error"]
-    after = results(teacher, shown["study_uid"])
-    assert after == sorted([*before, "SEG", "SR"])
+    imported = end_of(teacher, f"imports/{accepted}")
+    summary = imported["summary"]
+    assert (imported["state"], summary["taken"] + summary["same"]) == ("done", SLICES)
+    ran = end_of(teacher, f"runs/{run}")
+    assert ran["state"] == "done", ran["error"]
+    assert results(teacher, shown["study_uid"]) == sorted([*before, "SEG", "SR"])
