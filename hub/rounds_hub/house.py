@@ -48,8 +48,11 @@ class House:
         """The case index."""
         # SciPy comes with it: 0.7 s that a process that never searches need not wait.
         from rounds_search.backends.base import open_backend  # noqa: PLC0415
+        from rounds_search.backends.worded import WordedBackend  # noqa: PLC0415
+        from rounds_search.vocabulary import Shelf  # noqa: PLC0415
 
-        backend = open_backend(self.settings.search_location)
+        shelf = Shelf(self.settings.vocabulary_folder)
+        backend = WordedBackend(open_backend(self.settings.search_location), shelf)
         backend.ensure()
         return backend
 

@@ -31,6 +31,10 @@ class Rounds(Configurable):
     search_url = Unicode(
         "", help="Where the case index is; empty: a SQLite file in the data folder."
     ).tag(config=True)
+    vocabulary_dir = Unicode(
+        "",
+        help="The folder with a site's synonyms and codes; empty: in the data folder.",
+    ).tag(config=True)
     template_dirs = List(
         Unicode(),
         help="Folders with template folders; empty: those that come with Rounds.",
@@ -173,6 +177,11 @@ class Rounds(Configurable):
         if self.database_url and not self.database_url.startswith("sqlite"):
             return self.database_url
         return f"sqlite:///{self.data / 'work.sqlite'}"
+
+    @property
+    def vocabulary_folder(self) -> Path:
+        """The folder with a site's synonyms and codes, the default filled in."""
+        return Path(self.vocabulary_dir or self.data / "vocabulary")
 
     @property
     def search_location(self) -> str:

@@ -7,6 +7,7 @@ SearchError                     500
 │   ├── CursorError             400
 │   ├── UnknownEncoderError     400
 │   ├── UnlikePictureError      400
+│   ├── TableError              400
 │   └── DimensionError          400
 ├── UnknownDocumentError        404
 ├── UnsupportedError            501
@@ -35,6 +36,7 @@ __all__ = [
     "NewerIndexError",
     "RequestError",
     "SearchError",
+    "TableError",
     "UnknownDocumentError",
     "UnknownEncoderError",
     "UnknownFieldError",
@@ -83,6 +85,10 @@ class LimitError(RequestError):
     def __init__(self, what: str, value: object, allowed: str) -> None:
         """Say *what* has which *value*, and what is *allowed*."""
         super().__init__(f"{what} must be {allowed}, got {shown(value)}.")
+
+
+class TableError(RequestError):
+    """A table of codes, or a file of synonyms, is not in a form that is known."""
 
 
 class CursorError(RequestError):

@@ -7,24 +7,28 @@ character that a query language could mean something by.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from rounds_search.analyzer import index_forms, phrase, stem_phrase, words
+from rounds_search.codes import Codes
 from rounds_search.spelling import stem
 from rounds_search.thesaurus import PARTICLES, Thesaurus, Unit, key_of, medical, units
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from rounds_search.codes import Named
+    from rounds_search.requests import Request
     from rounds_search.thesaurus import Key
 
-__all__ = ["Alternative", "Clause", "TextQuery", "parse"]
+__all__ = ["Alternative", "Clause", "Known", "TextQuery", "parse", "words_of"]
 
 MAX_CLAUSES: Final = 32
 MAX_RUN: Final = 16
 MAX_TOKENS: Final = 32
 MAX_LOOSE: Final = 512
+MAX_BELOW: Final = 200
 QUOTED: Final = re.compile(r'["\u201c\u201d]([^"\u201c\u201d]*)["\u201c\u201d]')
 
 Match = Literal["phrase", "stem", "all", "form", "prefix"]
@@ -108,13 +112,58 @@ class TextQuery:
         return {clause.source: clause.added for clause in self.clauses if clause.added}
 
 
+class Known(Protocol):
+    """What is known of words and codes: a ``Vocabulary``."""
+
+    @property
+    def thesaurus(self) -> Thesaurus:
+        """Sets of words that mean the same."""
+
+    @property
+    def codes(self) -> Codes:
+        """Codes with their parents."""
+
+
+@dataclass(frozen=True, slots=True)
+class _BuiltIn:
+    """What comes with Rounds."""
+
+    thesaurus: Thesaurus = field(default_factory=medical)
+    codes: Codes = field(default_factory=Codes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What is added to the words that were typed, and what of it is left out."""
+
+    known: Known
+    left_out: frozenset[Key]
+    expand: bool
+
+    def kept(self, others: Iterable[str]) -> tuple[str, ...]:
+        """Return those of *others* that are not left out."""
+        return tuple(one for one in others if one and key_of(one) not in self.left_out)
+
+    def longest(
+        self, given: Sequence[Unit], start: int, text: str
+    ) -> tuple[int, tuple[str, ...]]:
+        """Return how many units from *start* on are a term, and its other terms."""
+        if not self.expand:
+            return 0, ()
+        return self.known.thesaurus.longest(given, start, text)
+
+    def named(self, text: str) -> list[Named]:
+        """Return the codes that *text* names."""
+        return list(self.known.codes.named(text)) if self.expand else []
+
+
 def parse(
     text: str,
     *,
     prefix: str = "",
     expand: bool = True,
     without: Collection[str] = (),
-    thesaurus: Thesaurus | None = None,
+    known: Known | None = None,
 ) -> TextQuery:
     """Return the clauses of *text* and of the beginning *prefix*.
 
@@ -128,16 +177,26 @@ def parse(
     >>> parse('NEAR(" * ^').clauses[0].alternatives[0].tokens
     ('near',)
     """
-    known = (thesaurus or medical()) if expand else Thesaurus({})
-    left_out = frozenset(map(key_of, without))
+    added = _Added(known or _BuiltIn(), frozenset(map(key_of, without)), expand)
     found: dict[Clause, None] = {}
     head, last = _last_word(prefix)
     for piece, quoted in (*_segments(text), (head, False)):
-        for clause in _quoted(piece) if quoted else _free(piece, known, left_out):
+        for clause in _quoted(piece) if quoted else _coded(piece, added):
             found[clause] = None
             if len(found) == MAX_CLAUSES:
                 return TextQuery((*found, *_begun(last)))
     return TextQuery((*found, *_begun(last)))
+
+
+def words_of(request: Request) -> TextQuery:
+    """Return the clauses of the words of *request*."""
+    return parse(
+        request.text,
+        prefix=request.prefix,
+        expand=request.expand,
+        without=request.without,
+        known=request.known,
+    )
 
 
 def _tells(token: str) -> bool:
@@ -183,18 +242,39 @@ def _quoted(piece: str) -> Iterator[Clause]:
         yield Clause(piece.strip(), ways)
 
 
-def _free(piece: str, known: Thesaurus, left_out: frozenset[Key]) -> Iterator[Clause]:
+def _coded(piece: str, added: _Added) -> Iterator[Clause]:
+    """Yield a clause for each code of a table that is named, and what is between."""
+    last = 0
+    for named in added.named(piece):
+        yield from _free(piece[last : named.start], added)
+        yield _code(piece[named.start : named.end], named, added)
+        last = named.end
+    yield from _free(piece[last:], added)
+
+
+def _code(source: str, named: Named, added: _Added) -> Clause:
+    """Return the clause of a code: itself, its name, and the codes below it."""
+    table = added.known.codes.tables[named.scheme]
+    below = table.under(named.code.value, MAX_BELOW)
+    others = [f"{named.scheme}:{one}" for one in below]
+    kept = added.kept([named.code.name, *others])
+    ways = dict.fromkeys(_typed(named.code.value))
+    for one in kept:
+        ways.update(dict.fromkeys(_synonym(one)))
+    return Clause(source, tuple(ways), kept)
+
+
+def _free(piece: str, added: _Added) -> Iterator[Clause]:
     given = list(units(piece))
     index, plain = 0, list[Unit]()
     while index < len(given):
-        length, others = known.longest(given, index)
+        length, others = added.longest(given, index, piece)
         if length:
             yield from _plain(piece, plain)
             plain = []
             term = given[index : index + length]
             source = piece[term[0].start : term[-1].end]
-            kept = [other for other in others if key_of(other) not in left_out]
-            yield _synonyms(source, term, kept)
+            yield _synonyms(source, term, added.kept(others))
             index += length
         else:
             plain.append(given[index])

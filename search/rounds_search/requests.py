@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from rounds_search.queries import Known
     from rounds_search.reading import Reader
 
 __all__ = ["SORTS", "Facet", "Request", "Term", "VectorQuery"]
@@ -191,6 +192,8 @@ class Request:
         Search synonyms too.
     without
         Synonyms that are not searched, as ``Answer.expansions`` writes them.
+    known
+        What words and codes mean; None: what comes with Rounds. No part of the JSON.
 
     Raises
     ------
@@ -218,6 +221,7 @@ class Request:
     expand: bool = True
     text_weight: float = 1.0
     without: frozenset[str] = field(default_factory=frozenset)
+    known: Known | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what no backend should have to answer."""

@@ -1,7 +1,9 @@
 """Medical words that mean the same, in English, Chinese and abbreviations.
 
 The sets are a plain file, ``data/medical.txt``: one set a line, terms parted by ``|``,
-``#`` begins a comment. A site's own file has the same form.
+``#`` begins a comment. A term with words in brackets, ``pe [chest, lung]``, has this
+meaning only where one of them is in the question too, and is never added itself;
+``=US`` has it in capitals only. A site's own file has the same form.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rounds_search.analyzer import STOP_WORDS, words
-from rounds_search.spelling import stem
+from rounds_search.spelling import fold, stem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Key", "Thesaurus", "Unit", "key_of", "medical", "units"]
+__all__ = ["Key", "Sense", "Thesaurus", "Unit", "key_of", "medical", "units"]
 
 Key = tuple[str, ...]
 
@@ -67,6 +69,30 @@ def units(text: str) -> Iterator[Unit]:
             )
 
 
+class Sense(NamedTuple):
+    """What a term means: the terms of one set, and when it has this meaning.
+
+    *context* are stems, and words in ideographs, of which one must be in the text
+    beside it; *capitals* says that it has this meaning in capitals only.
+    """
+
+    terms: tuple[str, ...]
+    context: frozenset[str] = frozenset()
+    capitals: bool = False
+
+    def fits(self, piece: Sequence[Unit], given: Sequence[Unit], text: str) -> bool:
+        """Return whether *piece* of *given*, the units of *text*, may mean this."""
+        if self.capitals:
+            written = text[piece[0].start : piece[-1].end]
+            if written != written.upper():
+                return False
+        if not self.context:
+            return True
+        beside = {unit.key for unit in given if unit not in piece}
+        han = any(not one.isascii() and one in text for one in self.context)
+        return han or not self.context.isdisjoint(beside)
+
+
 @dataclass(frozen=True, slots=True)
 class Thesaurus:
     """Sets of terms, found by any of their terms.
@@ -78,26 +104,38 @@ class Thesaurus:
     (1, ('magnetic resonance',))
     """
 
-    terms: Mapping[tuple[str, ...], tuple[str, ...]]
+    terms: Mapping[Key, tuple[Sense, ...]]
 
     @classmethod
     def of(cls, lines: Iterable[str]) -> Thesaurus:
         """Return the thesaurus that *lines* write down."""
-        found: dict[tuple[str, ...], dict[str, None]] = {}
+        found: dict[Key, list[Sense]] = {}
         for line in lines:
-            terms = [term.strip() for term in line.partition("#")[0].split("|")]
-            terms = [term for term in terms if term]
-            for term in terms if len(terms) > 1 else []:
-                key = tuple(unit.key for unit in units(term))
+            written = [_written(part) for part in line.partition("#")[0].split("|")]
+            written = [one for one in written if one.term]
+            # A term that means it only beside other words would find other things.
+            sure = tuple(dict.fromkeys(one.term for one in written if not one.context))
+            for one in written if len(written) > 1 else []:
+                key = key_of(one.term)
                 if 0 < len(key) <= LONGEST:
-                    found.setdefault(key, {}).update(dict.fromkeys(terms))
-        return cls({key: tuple(terms) for key, terms in found.items()})
+                    sense = Sense(sure, one.context, one.capitals)
+                    found.setdefault(key, []).append(sense)
+        return cls({key: tuple(senses) for key, senses in found.items()})
 
-    def longest(self, given: Sequence[Unit], start: int) -> tuple[int, tuple[str, ...]]:
+    def joined(self, other: Thesaurus) -> Thesaurus:
+        """Return the sets of both."""
+        terms = dict(self.terms)
+        for key, senses in other.terms.items():
+            terms[key] = (*terms.get(key, ()), *senses)
+        return Thesaurus(terms)
+
+    def longest(
+        self, given: Sequence[Unit], start: int, text: str = ""
+    ) -> tuple[int, tuple[str, ...]]:
         """Return how many units from *start* on are a term, and its other terms.
 
-        One ideograph alone is a term only where it stands alone: inside a longer run
-        it is most often a part of another word.
+        *given* are the units of *text*. One ideograph alone is a term only where it
+        stands alone: inside a longer run it is most often a part of another word.
         """
         for length in range(min(LONGEST, len(given) - start), 0, -1):
             piece = given[start : start + length]
@@ -106,9 +144,32 @@ class Thesaurus:
                 continue
             if length == 1 and piece[0].han and not _alone(given, start):
                 continue
-            others = [term for term in self.terms[key] if key_of(term) not in {key, ()}]
-            return length, tuple(others[:MAX_TERMS])
+            senses = [one for one in self.terms[key] if one.fits(piece, given, text)]
+            terms = dict.fromkeys(term for sense in senses for term in sense.terms)
+            others = [term for term in terms if key_of(term) not in {key, ()}]
+            if others:
+                return length, tuple(others[:MAX_TERMS])
         return 0, ()
+
+
+class _Written(NamedTuple):
+    """A term as a line has it: ``=US`` in capitals only, ``ms [brain, 脑]`` beside."""
+
+    term: str
+    context: frozenset[str]
+    capitals: bool
+
+
+def _written(part: str) -> _Written:
+    term, _, beside = part.strip().partition("[")
+    words_beside = (word.strip() for word in beside.rstrip("] ").split(","))
+    context = frozenset(
+        word if not word.isascii() else stem(fold(word))
+        for word in words_beside
+        if word
+    )
+    capitals = term.startswith("=")
+    return _Written(term.lstrip("=").strip(), context, capitals)
 
 
 def _unbroken(piece: Sequence[Unit]) -> bool:
