@@ -13,10 +13,12 @@ from tests.gateway.speaking import slice_of
 
 from rounds_hub.access.principal import Principal, Role
 from rounds_hub.archive.committing import Committer, stage
+from rounds_hub.archive.growing import content_hash
 from rounds_hub.archive.intake import Attribution, Status
 from rounds_hub.archive.models import Instance, Series
 from rounds_hub.catalogue.models import OutboxEvent
 from rounds_hub.errors import BusyError, ForbiddenError, InvalidError, NoSpaceError
+from rounds_hub.routing.models import SeriesState
 
 if TYPE_CHECKING:
     from rounds_hub.archive.intake import Ready
@@ -82,6 +84,64 @@ def test_the_same_twice_in_one_group_is_one_instance(house: House) -> None:
     assert found == [Status.SAME, Status.TAKEN]
     with house.sessions.begin(write=False) as session:
         assert len(session.scalars(select(Instance.uid)).all()) == 1
+
+
+def one_by_one(house: House, numbers: range) -> list[str]:
+    """Commit some instances one after the other; return what became of them."""
+    brought = (staged(house, number) for number in numbers)
+    return [str(house.committer.commit(one, CT).status) for one in brought]
+
+
+def test_one_by_one_leaves_what_all_together_leave(any_house: House) -> None:
+    assert one_by_one(any_house, range(4)) == ["taken"] * 4
+    with any_house.sessions.begin(write=False) as session:
+        series = session.scalars(select(Series)).one()
+        rows = session.execute(select(Instance.sha256, Instance.attributes)).all()
+        state = session.get_one(SeriesState, series.uid)
+    assert series.content_hash == content_hash(row.sha256 for row in rows)
+    assert (series.instance_count, series.frame_count, series.revision) == (4, 4, 4)
+    assert (state.content_hash, state.instances) == (series.content_hash, 4)
+    assert all(row.attributes for row in rows)
+
+
+def test_each_of_one_by_one_is_said_to_the_index(any_house: House) -> None:
+    one_by_one(any_house, range(3))
+    with any_house.sessions.begin(write=False) as session:
+        events = session.execute(select(OutboxEvent.kind, OutboxEvent.key)).all()
+    assert {tuple(event) for event in events} == {
+        ("series", slice_of(1).SeriesInstanceUID)
+    }
+    assert len(events) == 3
+
+
+def test_the_same_again_between_new_ones_changes_nothing(any_house: House) -> None:
+    one_by_one(any_house, range(3))
+    assert one_by_one(any_house, range(2, 5)) == ["same", "taken", "taken"]
+    with any_house.sessions.begin(write=False) as session:
+        series = session.scalars(select(Series)).one()
+        hashes = session.scalars(select(Instance.sha256)).all()
+    assert series.instance_count == len(hashes) == 5
+    assert series.content_hash == content_hash(hashes)
+
+
+def test_what_is_remembered_counts_only_as_the_catalogue_has_it(
+    any_house: House,
+) -> None:
+    one_by_one(any_house, range(2))
+    with any_house.sessions.begin() as session:  # as another process would leave it
+        session.scalars(select(Series)).one().content_hash = "another"
+    one_by_one(any_house, range(2, 4))
+    with any_house.sessions.begin(write=False) as session:
+        hashes = session.scalars(select(Instance.sha256)).all()
+        assert session.scalars(select(Series.content_hash)).one() == content_hash(
+            hashes
+        )
+
+
+def test_a_series_that_somebody_else_began_stays_closed(any_house: House) -> None:
+    one_by_one(any_house, range(2))
+    found = any_house.committer.commit(staged(any_house, 2), MR)
+    assert found.status is Status.REFUSED
 
 
 def test_what_is_no_instance_leaves_nothing(house: House) -> None:

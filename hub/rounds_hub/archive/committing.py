@@ -27,6 +27,7 @@ from rounds_hub.archive.intake import (
     may_store,
     record_all,
 )
+from rounds_hub.archive.staging import pieces_of
 from rounds_hub.archive.store import StoreAwayError
 from rounds_hub.archive.walking import Limits
 from rounds_hub.errors import BusyError
@@ -34,7 +35,7 @@ from rounds_hub.errors import BusyError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rounds_hub.archive.store import Source
+    from rounds_hub.archive.staging import Source
     from rounds_hub.house import House
 
 __all__ = ["Committer", "stage"]
@@ -60,12 +61,20 @@ def stage(house: House, name: str, source: Source) -> Ready:
         If the disk would be filled.
     """
     limits = Limits(size=house.settings.max_instance_bytes)
-    staged = house.store.stage(source, limits.size)
+    incoming = house.store.incoming(limits.size)
     try:
-        ready = Ready(name, staged, examine_file(staged.path, limits))
+        for piece in pieces_of(source):
+            incoming.write(piece)
+        incoming.end()
+        examined = examine_file(incoming.path, limits)
+        ready = Ready(name, incoming.staged(), examined)
+    except BaseException:
+        incoming.discard()
+        raise
+    try:
         return kept_form(house, ready)
     except BaseException:
-        house.store.drop(staged)
+        house.store.drop(ready.staged)
         raise
 
 

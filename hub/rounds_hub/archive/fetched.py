@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from rounds_hub.archive.staging import Staged
+    from rounds_hub.archive.incoming import Staged
 
 __all__ = ["DamagedError", "Fetched"]
 

@@ -22,7 +22,7 @@ from rounds_hub.archive.walking import Limits
 from rounds_hub.errors import BusyError, InvalidError
 
 if TYPE_CHECKING:
-    from rounds_hub.archive.staging import Staged
+    from rounds_hub.archive.incoming import Staged
     from rounds_hub.house import House
 
 __all__ = ["kept_form"]

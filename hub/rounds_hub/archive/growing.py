@@ -31,33 +31,49 @@ if TYPE_CHECKING:
 
     from rounds_hub.archive.checking import Examined
 
-__all__ = ["Growing", "content_hash", "grow", "insert_new", "known_hashes", "locked"]
+__all__ = [
+    "GROWN",
+    "INSTANCES",
+    "OUTBOX",
+    "SERIES",
+    "Growing",
+    "content_hash",
+    "grow",
+    "grown",
+    "insert_new",
+    "known_hashes",
+    "locked",
+    "remembered",
+]
 
 MOST_IN_ONE_QUERY: Final = 5000
 MOST_REMEMBERED: Final = 64
 LONGEST_REMEMBERED: Final = 20_000
 
-_INSTANCES, _SERIES, _OUTBOX = (
+INSTANCES, SERIES, OUTBOX = (
     cast("Table", table.__table__) for table in (Instance, Series, OutboxEvent)
 )
-_KNOWN: Final = select(_INSTANCES.c.uid, _INSTANCES.c.sha256).where(
-    _INSTANCES.c.uid.in_(bindparam("uids", expanding=True))
+"""The tables that a series grows in, without the ORM around them."""
+
+_KNOWN: Final = select(INSTANCES.c.uid, INSTANCES.c.sha256).where(
+    INSTANCES.c.uid.in_(bindparam("uids", expanding=True))
 )
-_HASHES: Final = select(_INSTANCES.c.sha256).where(
-    _INSTANCES.c.series_uid == bindparam("series")
+_HASHES: Final = select(INSTANCES.c.sha256).where(
+    INSTANCES.c.series_uid == bindparam("series")
 )
-_FRAMES: Final = select(func.sum(_INSTANCES.c.frames)).where(
-    _INSTANCES.c.series_uid == bindparam("series")
+_FRAMES: Final = select(func.sum(INSTANCES.c.frames)).where(
+    INSTANCES.c.series_uid == bindparam("series")
 )
-_GROWN: Final = (
+GROWN: Final = (
     "instance_count", "frame_count", "content_hash", "revision", "rows", "columns",
 )  # fmt: skip
+"""What of a series changes as it grows."""
 _GROW: Final = (
-    update(_SERIES)
-    .where(_SERIES.c.uid == bindparam("series"))
-    .values({name: bindparam(f"new_{name}") for name in _GROWN})
+    update(SERIES)
+    .where(SERIES.c.uid == bindparam("series"))
+    .values({name: bindparam(f"new_{name}") for name in GROWN})
 )
-_SAY: Final = insert(_OUTBOX)
+_SAY: Final = insert(OUTBOX)
 
 
 def content_hash(hashes: Iterable[str]) -> str:
@@ -99,9 +115,9 @@ class Growing:
 
 
 _LOCK: Final = (
-    select(*(_SERIES.c[one.name] for one in fields(Growing)))
-    .where(_SERIES.c.uid.in_(bindparam("uids", expanding=True)))
-    .order_by(_SERIES.c.uid)
+    select(*(SERIES.c[one.name] for one in fields(Growing)))
+    .where(SERIES.c.uid.in_(bindparam("uids", expanding=True)))
+    .order_by(SERIES.c.uid)
     .with_for_update()
 )
 
@@ -138,26 +154,45 @@ def grow(
     new
         The SHA-256 of each instance and what was found in it.
     """
-    hashes = _remembered.hashes(session, series, [sha256 for sha256, _ in new])
     connection = session.connection()
-    if len(hashes) == series.instance_count + len(new):
-        frames = series.frame_count + sum(found.frames for _, found in new)
-    else:  # something else went in or out since the counts were written
-        frames = connection.scalar(_FRAMES, {"series": series.uid}) or 0
+    hashes = remembered.taken(series)
+    if hashes is None:  # those that are new are among the rows already
+        rows = connection.scalars(_HASHES, {"series": series.uid})
+        there = sorted(rows)
+        for sha256, _ in new:
+            there.remove(sha256)
+        hashes = there
+    whole = len(hashes) == series.instance_count
+    values = grown(series, hashes, new)
+    if not whole:  # something went in or out since the counts were written
+        values["frame_count"] = connection.scalar(_FRAMES, {"series": series.uid}) or 0
+    given = {f"new_{name}": value for name, value in values.items()}
+    connection.execute(_GROW, given | {"series": series.uid})
+    connection.execute(_SAY, {"kind": "series", "key": series.uid})
+    series_changed(session, series)
+
+
+def grown(
+    series: Growing, hashes: list[str], new: Sequence[tuple[str, Examined]]
+) -> dict[str, Any]:
+    """Bring *series* up to what is *new*; return the columns that change.
+
+    *hashes* are those of its instances before, sorted; they are remembered with those
+    that are new.
+    """
+    for sha256, _ in new:
+        insort(hashes, sha256)
     values = {
         "instance_count": len(hashes),
-        "frame_count": frames,
-        "content_hash": _remembered.keep(series.uid, hashes),
+        "frame_count": series.frame_count + sum(found.frames for _, found in new),
+        "content_hash": remembered.keep(series.uid, hashes),
         "revision": series.revision + 1,
         "rows": max(series.rows, *(found.rows for _, found in new)),
         "columns": max(series.columns, *(found.columns for _, found in new)),
     }
-    given = {f"new_{name}": value for name, value in values.items()}
-    connection.execute(_GROW, given | {"series": series.uid})
     for name, value in values.items():
         setattr(series, name, value)
-    connection.execute(_SAY, {"kind": "series", "key": series.uid})
-    series_changed(session, series)
+    return values
 
 
 @lru_cache(maxsize=64)
@@ -180,16 +215,11 @@ class _Remembered:
         self._found: OrderedDict[str, tuple[str, list[str]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def hashes(self, session: Session, series: Growing, new: list[str]) -> list[str]:
-        """Return the sorted hashes of *series* with those that are *new*."""
+    def taken(self, series: Growing) -> list[str] | None:
+        """Return the sorted hashes of *series* and forget them, None if not known."""
         with self._lock:
             there, hashes = self._found.pop(series.uid, ("", []))
-        if not there or there != series.content_hash:
-            rows = session.connection().scalars(_HASHES, {"series": series.uid})
-            return sorted(rows)
-        for sha256 in new:
-            insort(hashes, sha256)
-        return hashes
+        return hashes if there and there == series.content_hash else None
 
     def keep(self, series_uid: str, hashes: list[str]) -> str:
         """Remember the sorted *hashes* of a series and return the hash over them."""
@@ -202,4 +232,4 @@ class _Remembered:
         return made
 
 
-_remembered = _Remembered()
+remembered = _Remembered()

@@ -19,7 +19,7 @@ from obstore.exceptions import (
 from obstore.store import S3Store
 
 from rounds_hub.archive.fetched import DamagedError, Fetched
-from rounds_hub.archive.staging import Staged, Staging, pieces_of
+from rounds_hub.archive.staging import Staging, pieces_of
 from rounds_hub.archive.store import (
     Kept,
     Lying,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from obstore.store import S3Config
 
+    from rounds_hub.archive.incoming import Incoming, Staged
     from rounds_hub.archive.staging import Source
 
 __all__ = ["Bucket", "ObjectStore", "open_bucket"]
@@ -155,6 +156,10 @@ class ObjectStore:
             If there are more than *limit* bytes.
         """
         return self._staging.stage(source, limit)
+
+    def incoming(self, limit: int | None = None) -> Incoming:
+        """Begin a file on this machine that is hashed while it comes."""
+        return self._staging.incoming(limit)
 
     def keep(self, batch: Sequence[Staged]) -> list[Kept]:
         """Send every staged file of *batch*; return when the server has all of them.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import shutil
 import threading
@@ -12,11 +11,11 @@ import uuid
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
-from rounds_hub.errors import NoSpaceError, TooLargeError
+from rounds_hub.archive.incoming import Incoming, Staged
+from rounds_hub.errors import NoSpaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CHUNK",
     "Source",
-    "Staged",
     "Staging",
     "free_space",
     "pieces_of",
@@ -33,22 +31,13 @@ __all__ = [
 ]
 
 CHUNK = 2**20
-SYNCS_AT_ONCE = 8
+_SYNCERS = ThreadPoolExecutor(8, "syncer")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 if TYPE_CHECKING:
     Source: TypeAlias = Path | bytes | IO[bytes] | Iterable[bytes]
 else:
     Source = object
-
-
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """Bytes that were written beside the archive and may still be dropped."""
-
-    path: Path
-    sha256: str
-    size: int
 
 
 def free_space(folder: Path) -> int:
@@ -93,13 +82,21 @@ class Staging:
         TooLargeError
             If there are more than *limit* bytes.
         """
-        path = self._own_folder() / uuid.uuid4().hex
+        incoming = self.incoming(limit)
         try:
-            with self.refusing_full():
-                return self._write(path, source, limit)
+            for piece in pieces_of(source):
+                incoming.write(piece)
+            return incoming.staged()
         except BaseException:
-            path.unlink(missing_ok=True)
+            incoming.discard()
             raise
+
+    def incoming(self, limit: int | None = None, *, stays: bool = False) -> Incoming:
+        """Begin a file of *limit* bytes at most, hashed while it is written.
+
+        What *stays* where it is staged is synced as soon as it has come.
+        """
+        return Incoming(self.scratch(), limit, self, stays=stays)
 
     def drop(self, staged: Staged) -> None:
         """Remove what was staged; a second time changes nothing."""
@@ -132,26 +129,24 @@ class Staging:
         try:
             yield
         except OSError as error:
-            if error.errno in _FULL:
-                raise self._no_space() from error
-            raise
+            raise self.said(error) from error
 
-    def _write(self, path: Path, source: Source, limit: int | None) -> Staged:
-        """Write *source* to *path* in pieces, never filling the disk."""
-        digest = hashlib.sha256()
-        size = 0
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            for piece in pieces_of(source):
-                size += len(piece)
-                if limit is not None and size > limit:
-                    msg = f"It has more than the {limit} bytes that are taken at most."
-                    raise TooLargeError(msg)
-                if free_space(self.folder) - len(piece) < self.free_space_bytes:
-                    raise self._no_space()
-                digest.update(piece)
-                file.write(piece)
-        return Staged(path, digest.hexdigest(), size)
+    def require_room(self, size: int) -> int:
+        """Return how many bytes are left when *size* more are written.
+
+        Raises
+        ------
+        NoSpaceError
+            If they would fill the disk.
+        """
+        left = free_space(self.folder) - size - self.free_space_bytes
+        if left < 0:
+            raise self._no_space()
+        return left
+
+    def said(self, error: OSError) -> Exception:
+        """Return *error*, as an error of the house where the disk is full."""
+        return self._no_space() if error.errno in _FULL else error
 
     def _no_space(self) -> NoSpaceError:
         """Return the error that says how much must stay free."""
@@ -192,7 +187,7 @@ def pieces_of(source: Source) -> Iterator[bytes]:
         yield from source
 
 
-def sync(path: Path) -> None:
+def sync(path: Path | str) -> None:
     """Wait until the file or folder at *path* is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -201,15 +196,14 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_all(paths: Iterable[Path]) -> None:
+def sync_all(paths: Iterable[Path | str]) -> None:
     """Sync many at the same time: a journal writes those that wait together at once."""
     every = list(paths)
     if len(every) == 1:  # no threads for what many senders wait for, one by one
         sync(every[0])
         return
-    with ThreadPoolExecutor(min(SYNCS_AT_ONCE, len(every) or 1)) as pool:
-        for _ in pool.map(sync, every):
-            continue
+    for _ in _SYNCERS.map(sync, every):
+        continue
 
 
 def _locked(lock: Path) -> int:

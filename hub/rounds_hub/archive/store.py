@@ -11,7 +11,6 @@ from typing import IO, TYPE_CHECKING, Protocol
 from rounds_hub.archive.staging import (
     CHUNK,
     Source,
-    Staged,
     Staging,
     free_space,
     pieces_of,
@@ -23,13 +22,14 @@ from rounds_hub.errors import BusyError, InvalidError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from rounds_hub.archive.incoming import Incoming, Staged
+
 __all__ = [
     "CHUNK",
     "Kept",
     "LocalStore",
     "Lying",
     "Source",
-    "Staged",
     "Store",
     "StoreAwayError",
     "checked_hash",
@@ -81,6 +81,9 @@ class Store(Protocol):
 
     def stage(self, source: Source, limit: int | None = None) -> Staged:
         """Write the bytes of *source* where they are not kept yet."""
+
+    def incoming(self, limit: int | None = None) -> Incoming:
+        """Begin a file that is hashed, and made ready to be kept, while it comes."""
 
     def keep(self, batch: Sequence[Staged]) -> list[Kept]:
         """Make every staged thing of *batch* last, and return when it does.
@@ -200,8 +203,11 @@ class LocalStore:
 
         Errors are those of :meth:`put`.
         """
-        self._objects.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self._staging.stage(source, limit)
+
+    def incoming(self, limit: int | None = None) -> Incoming:
+        """Begin a file that is hashed, and synced by its writer, while it comes."""
+        return self._staging.incoming(limit, stays=True)
 
     def keep(self, batch: Sequence[Staged]) -> list[Kept]:
         """Sync every staged file of *batch*, give it its name, sync the folders once.
@@ -213,22 +219,20 @@ class LocalStore:
         NoSpaceError
             If the disk is full; what had no name yet may be kept again, or dropped.
         """
-        new = {
-            one.sha256: one for one in batch if not self.has(one.sha256, one.size)
-        }.values()
-        try:
-            with self._staging.refusing_full():
-                sync_all(staged.path for staged in new)
-                for staged in new:
-                    self._rename(staged)
-                folders = {self.path(one.sha256).parent for one in batch}
-                sync_all(folders)
-                if not folders <= self._lasting:
-                    sync(self._objects)
-                    self._lasting |= folders
-        finally:
-            for staged in batch:
+        places = {one.sha256: self.path(one.sha256) for one in batch}
+        new = {one.sha256: one for one in batch if not self.has(one.sha256, one.size)}
+        for staged in batch:
+            if new.get(staged.sha256) is not staged:
                 self.drop(staged)
+        with self._staging.refusing_full():
+            sync_all(one.path for one in new.values() if not one.synced)
+            for staged in new.values():
+                _rename(staged, places[staged.sha256])
+            folders = {place.parent for place in places.values()}
+            sync_all(folders)
+            if not folders <= self._lasting:
+                sync(self._objects)
+                self._lasting |= folders
         return [Kept(one.sha256, one.size) for one in batch]
 
     def drop(self, staged: Staged) -> None:
@@ -322,13 +326,6 @@ class LocalStore:
         """Remove what dead processes left half written; return how many files."""
         return self._staging.sweep_temporaries()
 
-    def _rename(self, staged: Staged) -> None:
-        """Give a synced file its final name; nobody writes to it again."""
-        target = self.path(staged.sha256)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        staged.path.chmod(0o400)
-        staged.path.replace(target)
-
     def _move(self, source: Path, target: Path) -> bool:
         """Move a file for good; return whether there was one."""
         if not source.exists():
@@ -337,6 +334,15 @@ class LocalStore:
         source.replace(target)
         sync_all([source.parent, target.parent])
         return True
+
+
+def _rename(staged: Staged, place: Path) -> None:
+    """Give a synced file its final name; nobody writes to it again."""
+    try:
+        staged.path.rename(place)
+    except FileNotFoundError:
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        staged.path.rename(place)
 
 
 def put_into(store: Store, source: Source, limit: int | None = None) -> Kept:

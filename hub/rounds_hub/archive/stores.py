@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from rounds_hub.archive.incoming import Incoming, Staged
     from rounds_hub.archive.rules import Place
-    from rounds_hub.archive.staging import Source, Staged
+    from rounds_hub.archive.staging import Source
     from rounds_hub.archive.store import Kept, Lying, Store
     from rounds_hub.settings import Rounds
 
@@ -112,6 +113,10 @@ class Stores:
     def stage(self, source: Source, limit: int | None = None) -> Staged:
         """Write the bytes of *source* on this machine and hash them on the way."""
         return self._main.stage(source, limit)
+
+    def incoming(self, limit: int | None = None) -> Incoming:
+        """Begin a file on this machine that is hashed while it comes."""
+        return self._main.incoming(limit)
 
     def keep(self, batch: Sequence[Staged]) -> list[Kept]:
         """Keep the staged things of *batch* in every store for new ones.

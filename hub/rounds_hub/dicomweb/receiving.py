@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from rounds_hub.archive.checking import HEAD, examine_file, sniff
 from rounds_hub.archive.forms import kept_form
 from rounds_hub.archive.intake import Attribution, Outcome, Ready, Status, may_store
-from rounds_hub.archive.store import Staged, free_space, pieces_of
+from rounds_hub.archive.staging import pieces_of
 from rounds_hub.archive.walking import Limits
 from rounds_hub.dicomweb.parts import DICOM
 from rounds_hub.errors import (
@@ -25,9 +24,8 @@ from rounds_hub.errors import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rounds_hub.access.principal import Principal
+    from rounds_hub.archive.incoming import Incoming
     from rounds_hub.house import House
 
 __all__ = ["Intake", "Reason", "Result", "may_bring"]
@@ -39,8 +37,6 @@ COMMIT_SECONDS = 120.0
 EXAMINING = 2
 _EXAMINERS = ThreadPoolExecutor(EXAMINING, "examiner")
 """Look at parts that are whole while the next ones are written and hashed."""
-
-LOOK_AT_SPACE = 2**20
 
 
 class Reason:
@@ -67,18 +63,6 @@ class Result:
 
 
 _HandedIn = Result | tuple[Ready, Future[Outcome]]
-
-
-@dataclass(slots=True)
-class _Part:
-    """The part that comes just now."""
-
-    path: Path
-    file: IO[bytes]
-    digest: hashlib._Hash
-    size: int = 0
-    looked: int = 0
-    head: bytes = b""
 
 
 def may_bring(house: House, principal: Principal) -> Attribution:
@@ -113,7 +97,8 @@ class Intake:
         self._house = house
         self._attribution = attribution
         self._study = study
-        self._part: _Part | None = None
+        self._part: Incoming | None = None
+        self._head = b""
         self._refused: Result | None = None
         self._waiting: deque[tuple[int, Future[_HandedIn]]] = deque()
         self._results: list[Result] = []
@@ -125,8 +110,8 @@ class Intake:
             why = f"It is of kind {kind[:60]!r}, not {DICOM}."
             self._refused = Result(Reason.NOT_UNDERSTOOD, why)
             return
-        path = self._house.store.scratch()
-        self._part = _Part(path, path.open("xb"), hashlib.sha256())
+        self._head = b""
+        self._part = self._house.store.incoming(self._house.settings.max_instance_bytes)
 
     def write(self, piece: bytes) -> None:
         """Take a piece of the part; what was refused is passed over."""
@@ -134,10 +119,8 @@ class Intake:
         if part is None or self._refused is not None:
             return
         try:
-            self._check(part, piece)
-            part.digest.update(piece)
-            part.file.write(piece)
-            part.size += len(piece)
+            self._check(piece)
+            part.write(piece)
         except (InvalidError, TooLargeError) as error:
             self._refuse(Reason.NOT_UNDERSTOOD, error)
         except (NoSpaceError, OSError) as error:
@@ -146,13 +129,11 @@ class Intake:
     def end(self) -> None:
         """Hand in the part."""
         part, self._part = self._part, None
-        if part is not None:
-            part.file.close()
-        if self._refused is not None or part is None:
+        if part is None:
             self._results.append(self._refused or Result(Reason.NOT_UNDERSTOOD))
             return
-        staged = Staged(part.path, part.digest.hexdigest(), part.size)
-        future = _EXAMINERS.submit(self._handed_in, staged)
+        part.end()
+        future = _EXAMINERS.submit(self._handed_in, part)
         self._waiting.append((len(self._results), future))
         self._results.append(Result())
         while len(self._waiting) > MOST_WAITING:
@@ -177,25 +158,14 @@ class Intake:
         """Remove the part that is half there."""
         part, self._part = self._part, None
         if part is not None:
-            part.file.close()
-            part.path.unlink(missing_ok=True)
+            part.discard()
 
-    def _check(self, part: _Part, piece: bytes) -> None:
-        """Refuse what is no DICOM, too large, or would fill the disk."""
-        limit = self._house.settings.max_instance_bytes
-        if len(part.head) < HEAD:
-            part.head += piece[:HEAD]
-            if len(part.head) >= HEAD:
-                sniff(part.head)
-        if part.size + len(piece) > limit:
-            msg = f"It has more than the {limit} bytes that are taken at most."
-            raise TooLargeError(msg)
-        if part.size >= part.looked:
-            part.looked = part.size + LOOK_AT_SPACE
-            free = free_space(part.path.parent) - LOOK_AT_SPACE
-            if free < self._house.store.free_space_bytes:
-                msg = "The disk of the archive is full. Make room, then send it again."
-                raise NoSpaceError(msg)
+    def _check(self, piece: bytes) -> None:
+        """Refuse what does not begin as DICOM does."""
+        if len(self._head) < HEAD:
+            self._head += piece[:HEAD]
+            if len(self._head) >= HEAD:
+                sniff(self._head)
 
     def _refuse(self, reason: int, error: Exception) -> None:
         """Remember why the part is not taken, and remove it."""
@@ -203,12 +173,17 @@ class Intake:
         self._refused = Result(reason, why)
         self._drop()
 
-    def _examined(self, staged: Staged) -> Ready:
+    def _examined(self, part: Incoming) -> Ready:
         """Return the part as an instance, with what a Part 10 file needs before it."""
         limits = Limits(size=self._house.settings.max_instance_bytes)
         store = self._house.store
         try:
-            examined = examine_file(staged.path, limits)
+            examined = examine_file(part.path, limits)
+            staged = part.staged()
+        except BaseException:
+            part.discard()
+            raise
+        try:
             if examined.prefix:
                 whole = chain([examined.prefix], pieces_of(staged.path))
                 bare, staged = staged, store.stage(whole, limits.size)
@@ -218,10 +193,10 @@ class Intake:
             store.drop(staged)
             raise
 
-    def _handed_in(self, staged: Staged) -> _HandedIn:
+    def _handed_in(self, part: Incoming) -> _HandedIn:
         """Examine a part, and give it to the archive; or say why not."""
         try:
-            ready = self._examined(staged)
+            ready = self._examined(part)
             found = ready.examined
             if self._study and found.study_uid != self._study:
                 self._house.store.drop(ready.staged)

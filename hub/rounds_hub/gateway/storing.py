@@ -172,7 +172,7 @@ def _file(association: Association, request: Request) -> Iterator[bytes]:
             # It may have no end, so that no answer could ever be given.
             msg = "An instance is larger than Rounds.max_instance_bytes."
             raise PduError(msg)
-        yield piece  # type: ignore[misc] # a memoryview: written and hashed as it is
+        yield piece  # type: ignore[misc] # a memoryview: written as it is
 
 
 def _may_be_unknown(node: NodeRecord, abstract_syntax: str) -> bool:

@@ -20,10 +20,23 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-__all__ = ["MOST_EXPECTED", "Changed", "association_ended", "expect", "series_changed"]
+__all__ = [
+    "CHANGED",
+    "MOST_EXPECTED",
+    "Changed",
+    "association_ended",
+    "changed_columns",
+    "expect",
+    "series_changed",
+    "state_upsert",
+]
 
 MOST_EXPECTED = 1_000_000
 SOME = 500
+CHANGED = (
+    "series_uid", "state", "content_hash", "instances", "changed_at", "ended_at",
+)  # fmt: skip
+"""The columns of :func:`changed_columns`, and the key before them."""
 
 
 class Changed(Protocol):
@@ -47,15 +60,18 @@ def series_changed(session: Session, series: Changed) -> None:
 
     It is open again, whatever it was before.
     """
-    _put(
-        session,
-        series.uid,
-        state="open",
-        content_hash=series.content_hash,
-        instances=series.instance_count,
-        changed_at=utc_now(),
-        ended_at=None,
-    )
+    _put(session, series.uid, **changed_columns(series))
+
+
+def changed_columns(series: Changed) -> dict[str, Any]:
+    """Return what is noted of *series* when it has other content."""
+    return {
+        "state": "open",
+        "content_hash": series.content_hash,
+        "instances": series.instance_count,
+        "changed_at": utc_now(),
+        "ended_at": None,
+    }
 
 
 def expect(session: Session, series_uid: str, count: int, by: str) -> None:
@@ -98,14 +114,14 @@ def association_ended(session: Session, series_uids: Iterable[str]) -> None:
 def _put(session: Session, series_uid: str, **columns: Any) -> None:  # noqa: ANN401 (columns of the row)
     """Write *columns* of a series' row at once, whoever writes beside us."""
     postgresql = session.get_bind().dialect.name == "postgresql"
-    statement = _upsert(tuple(columns), postgresql=postgresql)
+    statement = state_upsert(tuple(columns), postgresql=postgresql)
     session.connection().execute(statement, columns | {"series_uid": series_uid})
 
 
 @lru_cache(maxsize=16)
-def _upsert(names: tuple[str, ...], *, postgresql: bool) -> Insert:
+def state_upsert(names: tuple[str, ...], *, postgresql: bool) -> Insert:
     """Return the statement that writes the columns *names*; it is built once."""
     into = postgresql_insert if postgresql else sqlite_insert
     statement = into(cast("Table", SeriesState.__table__))
-    written = {name: statement.excluded[name] for name in names}
+    written = {name: statement.excluded[name] for name in names if name != "series_uid"}
     return statement.on_conflict_do_update(index_elements=["series_uid"], set_=written)
