@@ -188,6 +188,6 @@ def told(snapshot: Snapshot) -> tuple[object, ...]:
         snapshot.dates.tolist(),
         snapshot.pictures.start.tolist(),
         sorted(pairs),
-        dict(snapshot.dimensions),
+        dict(snapshot.encoders),
         snapshot.by_id().tolist(),
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rounds_search.backends.sqlite.schema import connect, create
-from rounds_search.backends.sqlite.vectors import mapped
+from rounds_search.backends.sqlite.sidecar import mapped
 from rounds_search.backends.sqlite.writing import write
 from rounds_search.documents import Delete, WriteReport
 from rounds_search.testing.library import ENCODER, axis, case, pictures
@@ -99,7 +99,7 @@ def test_a_slot_stays_with_its_id(generation: Generation) -> None:
 def test_vectors_are_appended_and_named_by_row(generation: Generation) -> None:
     generation.write(pictures("a", [axis(0), axis(1)]))
     generation.write(pictures("b", axis(2)))
-    assert generation.one("SELECT * FROM encoders") == (ENCODER, 3, 3)
+    assert generation.one("SELECT name, rows, live FROM encoders") == (ENCODER, 3, 3)
     rows = mapped(generation.folder / f"{ENCODER}.f32", (3, 3))
     assert rows.tolist() == np.eye(3).tolist()
 

@@ -17,7 +17,7 @@ from rounds_search.cursors import Cursor, read_cursor, write_cursor
 from rounds_search.documents import Answer, Hit, unpacked
 from rounds_search.fusion import fuse
 from rounds_search.highlights import highlights
-from rounds_search.queries import parse
+from rounds_search.queries import words_of
 from rounds_search.suggestions import suggestions
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from rounds_search.backends.sqlite.columns import Mask, Rows, Snapshot
     from rounds_search.backends.sqlite.legs import PictureLeg, TextLeg
+    from rounds_search.backends.sqlite.scanning import Sidecar
     from rounds_search.documents import Document, Pair
-    from rounds_search.interaction import Slices
     from rounds_search.requests import Request
 
 __all__ = ["View", "answer"]
@@ -43,7 +43,7 @@ class View:
 
     connection: sqlite3.Connection
     snapshot: Snapshot
-    slices: Callable[[str], Slices]
+    sidecar: Callable[[str], Sidecar]
 
     def documents(self, slots: Sequence[int]) -> list[Document]:
         """Return the documents at *slots*, in that order."""
@@ -80,11 +80,8 @@ class _Search:
         self.request = request
         self.table = view.snapshot.documents
         self.readable = self._readable()
-        self.terms = [
-            (term.field, self._having(term.field, term.values))
-            for term in request.where
-        ]
-        self.query = parse(request.text, prefix=request.prefix, expand=request.expand)
+        self.terms = [(term.field, self.table.having(term)) for term in request.where]
+        self.query = words_of(request)
         self.relaxed = False
 
     def _readable(self) -> Mask:
@@ -96,9 +93,6 @@ class _Search:
         shown = readable.copy()
         shown[[slot for slot in slots if slot is not None]] = False
         return shown
-
-    def _having(self, name: str, values: Sequence[str]) -> Mask:
-        return self.table.columns[name].having(values, self.table.size)
 
     def allowed(self, without: str = "") -> Mask:
         """Return what may be shown under every filter but those on *without*."""
@@ -119,11 +113,7 @@ class _Search:
     @cached_property
     def pictures(self) -> list[PictureLeg]:
         """The legs of the pictures."""
-        counted = [facet.name for facet in self.request.facets]
-        filtered = {name for name, _ in self.terms}
-        loose = [name for name in counted if name in filtered]
-        kept = [term for term in self.request.where if term.field not in loose]
-        return picture_legs(self.view, self.request, kept)
+        return picture_legs(self.view, self.request)
 
     def found(self, without: str = "") -> Found:
         """Return the documents found under every filter but those on *without*."""

@@ -22,7 +22,7 @@ from rounds_search.backends.sqlite.schema import (
     schema_of,
     translated,
 )
-from rounds_search.backends.sqlite.vectors import mapped, slices
+from rounds_search.backends.sqlite.sidecar import Stand, mapped, slices
 from rounds_search.backends.sqlite.writing import write
 from rounds_search.documents import ImageDocument, WriteReport, unpacked
 from rounds_search.errors import IndexUnavailableError, SearchError
@@ -127,9 +127,9 @@ class SqliteBackend:
             with translated(), self._generation().view() as view:
                 documents = int(view.snapshot.documents.live.sum())
                 pictures = view.snapshot.pictures
-                rows = sum(rows for _, rows in view.snapshot.dimensions.values())
-                for encoder in view.snapshot.dimensions:
-                    view.slices(encoder)
+                stands = view.snapshot.encoders
+                rows = sum(stand.rows for stand in stands.values())
+                sidecars = [view.sidecar(encoder) for encoder in stands]
                 used = int(pictures.count[pictures.table.live].sum())
         except SearchError as error:
             return {"ok": False, "backend": "sqlite", "problem": str(error)}
@@ -141,6 +141,7 @@ class SqliteBackend:
             "pictures": int(pictures.table.live.sum()),
             "vectors": used,
             "unused_vectors": rows - used,
+            "coded_vectors": sum(len(sidecar.codes) for sidecar in sidecars),
         }
 
     def close(self) -> None:
@@ -243,12 +244,9 @@ def _entries(connection: sqlite3.Connection, folder: Path) -> Iterator[Entry]:
         "SELECT body FROM documents WHERE body IS NOT NULL"
     ):
         yield unpacked(body)
-    sizes = {
-        name: (rows, dimension)
-        for name, dimension, rows in connection.execute("SELECT * FROM encoders")
-    }
+    stands = [Stand(*row) for row in connection.execute("SELECT * FROM encoders")]
     read = slices if (schema_of(connection)[0] >= PLACED) else _unplaced
-    files = {name: read(folder, name, shape) for name, shape in sizes.items()}
+    files = {stand.name: read(folder, stand) for stand in stands}
     for row in connection.execute(
         "SELECT id, revision, encoder, start, count, keys FROM pictures"
         " WHERE keys IS NOT NULL"
@@ -256,8 +254,9 @@ def _entries(connection: sqlite3.Connection, folder: Path) -> Iterator[Entry]:
         yield _image(row, files)
 
 
-def _unplaced(folder: Path, encoder: str, shape: tuple[int, int]) -> Slices:
-    return Slices(mapped(folder / f"{encoder}.f32", shape))
+def _unplaced(folder: Path, stand: Stand) -> Slices:
+    shape = (stand.rows, stand.dimension)
+    return Slices(mapped(folder / f"{stand.stem}.f32", shape))
 
 
 def _image(row: tuple[Any, ...], files: dict[str, Slices]) -> ImageDocument:

@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from rounds_search.backends.sqlite.layouts import Layout
+from rounds_search.backends.sqlite.sidecar import Stand
 from rounds_search.documents import FACETS
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from rounds_search.requests import Term
 
 __all__ = ["Column", "Pictures", "Snapshot", "Table", "refreshed"]
 
@@ -98,7 +102,7 @@ class Table:
     columns: Mapping[str, Column] = field(
         default_factory=lambda: {name: Column() for name in COLUMNS}
     )
-    cache: dict[frozenset[str], Mask] = field(default_factory=dict)
+    cache: dict[object, Mask] = field(default_factory=dict)
     slots: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -108,12 +112,30 @@ class Table:
 
     def readable(self, audience: frozenset[str]) -> Mask:
         """Return which rows *audience* may see. Do not write into it."""
-        found = self.cache.get(audience)
+        column = self.columns[AUDIENCE]
+        return self._kept(
+            audience, lambda: self.live & column.having(audience, self.size)
+        )
+
+    def having(self, term: Term) -> Mask:
+        """Return which rows have *term*. Do not write into it."""
+        column = self.columns[term.field]
+        return self._kept(term, lambda: column.having(term.values, self.size))
+
+    def fitting(self, term: Term) -> Mask:
+        """Return which rows have *term* or no value of its field at all."""
+        lacking = self.columns[term.field].lacking
+        key = ("fitting", term)
+        return self._kept(key, lambda: self.having(term) | lacking(self.size))
+
+    def _kept(self, key: object, made: Callable[[], Mask]) -> Mask:
+        """Return the mask of *key*: a search asks for it often, the next one again."""
+        found = self.cache.get(key)
         if found is None:
-            found = self.live & self.columns[AUDIENCE].having(audience, self.size)
+            found = made()
             if len(self.cache) >= KEPT_MASKS:
                 self.cache.clear()
-            self.cache[audience] = found
+            self.cache[key] = found
         return found
 
     def find(self, name: str) -> int | None:
@@ -154,6 +176,13 @@ class Pictures:
     count: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     pair_picture: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     pair_document: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    layouts: dict[str, Layout] = field(default_factory=dict)
+
+    def layout(self, encoder: str) -> Layout:
+        """Return where the pictures of *encoder* lie."""
+        if encoder not in self.layouts:
+            self.layouts[encoder] = Layout.of(self, encoder)
+        return self.layouts[encoder]
 
     def of(self, encoder: str) -> Mask:
         """Return which pictures have vectors of *encoder*."""
@@ -169,7 +198,7 @@ class Snapshot:
     titles: list[str] = field(default_factory=list)
     dates: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     pictures: Pictures = field(default_factory=Pictures)
-    dimensions: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    encoders: Mapping[str, Stand] = field(default_factory=dict)
     _order: list[Rows] = field(default_factory=list)
 
     def by_id(self) -> Rows:
@@ -189,14 +218,14 @@ def refreshed(before: Snapshot, connection: sqlite3.Connection) -> Snapshot:
     if seq == before.seq:
         return before
     documents, titles, dates = _documents(before, connection)
-    encoders = connection.execute("SELECT name, dimension, rows FROM encoders")
+    encoders = connection.execute("SELECT * FROM encoders").fetchall()
     return Snapshot(
         seq,
         documents,
         titles,
         dates,
         _pictures(before, connection),
-        {name: (dimension, rows) for name, dimension, rows in encoders},
+        {row[0]: Stand(*row) for row in encoders},
     )
 
 

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 from rounds_search.backends.sqlite.answering import View
 from rounds_search.backends.sqlite.columns import Snapshot, refreshed
+from rounds_search.backends.sqlite.scanning import Sidecar
 from rounds_search.backends.sqlite.schema import SCHEMA, connect, schema_of
-from rounds_search.backends.sqlite.vectors import slices
 from rounds_search.errors import IndexUnavailableError
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
-
-    from rounds_search.interaction import Slices
 
 __all__ = ["Generation"]
 
@@ -40,7 +38,7 @@ class Generation:
         self._free: list[sqlite3.Connection] = []
         self._retired = False
         self._snapshot = Snapshot()
-        self._mapped: dict[str, Slices] = {}
+        self._mapped: dict[str, Sidecar] = {}
         with closing(connect(folder, write=False)) as connection:
             found = schema_of(connection)
         if found != SCHEMA:
@@ -52,7 +50,7 @@ class Generation:
         """Lend one moment of the index, the newest there is."""
         connection, snapshot = self._begin()
         try:
-            yield View(connection, snapshot, lambda name: self._slices(snapshot, name))
+            yield View(connection, snapshot, lambda name: self._sidecar(snapshot, name))
         finally:
             connection.execute("ROLLBACK")
             with self._lock:
@@ -84,11 +82,12 @@ class Generation:
                 raise
             return connection, self._snapshot
 
-    def _slices(self, snapshot: Snapshot, encoder: str) -> Slices:
-        dimension, rows = snapshot.dimensions[encoder]
+    def _sidecar(self, snapshot: Snapshot, encoder: str) -> Sidecar:
+        stand = snapshot.encoders[encoder]
         with self._lock:
             found = self._mapped.get(encoder)
-            if found is None or len(found.vectors) < rows:
-                found = slices(self.folder, encoder, (rows, dimension))
-                self._mapped[encoder] = found
-        return found.part(0, rows)
+            if found is None or found.stand != stand:
+                found = Sidecar.of(self.folder, stand, found)
+                if snapshot is self._snapshot:
+                    self._mapped[encoder] = found
+        return found

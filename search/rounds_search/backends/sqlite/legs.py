@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rounds_search.backends.sqlite.vectors import Ranges, nearness
+from rounds_search.backends.sqlite.nearest import Nearest
+from rounds_search.backends.sqlite.vectors import Ranges
 from rounds_search.backends.sqlite.words import find
 from rounds_search.encoders import ENCODERS
 from rounds_search.errors import (
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rounds_search.backends.sqlite.answering import View
-    from rounds_search.backends.sqlite.columns import Mask, Rows, Snapshot
+    from rounds_search.backends.sqlite.columns import Mask, Rows
     from rounds_search.documents import Pair
     from rounds_search.queries import TextQuery
     from rounds_search.requests import Request, Term, VectorQuery
@@ -60,85 +61,83 @@ def text_leg(view: View, query: TextQuery, allowed: Mask) -> tuple[TextLeg, bool
     return loose, bool(allowed[loose.slots].any())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PictureLeg:
     """How near readable pictures are, and the documents they lead to."""
 
     view: View
-    encoder: str
-    asked: Slices | None
-    scores: npt.NDArray[np.float64]
-    at_least: float
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The moment that the leg looks at."""
-        return self.view.snapshot
+    request: Request
+    leg: VectorQuery
+    nearest: Nearest | None
 
     def under(
         self, allowed: Mask, where: Sequence[Term]
     ) -> tuple[Rows, npt.NDArray[np.float64]]:
-        """Return the *allowed* documents and the score of the best picture of each."""
-        pictures = self.snapshot.pictures
-        inside = self.scores >= self.at_least
-        for term in where:
-            inside = inside & _fits(self.snapshot, term)
-        kept = inside[pictures.pair_picture] & allowed[pictures.pair_document]
-        best = np.full(self.snapshot.documents.size, -np.inf)
-        led = pictures.pair_document[kept]
-        np.maximum.at(best, led, self.scores[pictures.pair_picture[kept]])
-        slots = np.flatnonzero(best > -np.inf)
-        return slots, best[slots]
+        """Return the best *allowed* documents and the nearest picture's score of each.
+
+        There are as many as the window holds, and those as good as the last of them.
+        """
+        if self.nearest is None:
+            return np.empty(0, np.int64), np.empty(0)
+        return self.nearest.best(
+            self._inside(where), allowed, self.request.window, self.leg.at_least
+        )
 
     def picture_of(self, slot: int) -> tuple[str, tuple[Pair, ...]] | None:
         """Return the id of the nearest picture that leads to *slot*, and its pairs."""
-        pictures = self.snapshot.pictures
-        rows = pictures.pair_picture[pictures.pair_document == slot]
-        rows = rows[self.scores[rows] >= self.at_least]
-        if not len(rows) or self.asked is None:
+        if self.nearest is None:
             return None
-        nearest = int(rows[np.argmax(self.scores[rows])])
-        first, count = int(pictures.start[nearest]), int(pictures.count[nearest])
-        own = self.view.slices(self.encoder).part(first, first + count)
-        pairs = interact(self.asked, own, np.array([count])).pairs(0)
-        return pictures.table.ids[nearest], pairs
+        layout, scores = self.nearest.layout, self.nearest.scores
+        low, high = np.searchsorted(layout.pair_document, [slot, slot + 1])
+        at = layout.pair_at[low:high]
+        at = at[self._inside(self.request.where)[at]]
+        at = at[scores[at] >= self.leg.at_least]
+        if not len(at):
+            return None
+        best = int(at[np.argmax(scores[at])])
+        first, count = int(layout.start[best]), int(layout.count[best])
+        own = self.nearest.sidecar.known.part(first, first + count)
+        pairs = interact(self.nearest.asked, own, np.array([count])).pairs(0)
+        ids = self.view.snapshot.pictures.table.ids
+        return ids[int(layout.pictures[best])], pairs
+
+    def _inside(self, where: Sequence[Term]) -> Mask:
+        """Return which pictures of the layout the asker may see and *where* keeps."""
+        table = self.view.snapshot.pictures.table
+        inside = table.readable(self.request.audience)
+        for term in where:
+            inside = inside & table.fitting(term)
+        if self.nearest is None:
+            return inside
+        return inside[self.nearest.layout.pictures]
 
 
-def picture_legs(
-    view: View, request: Request, where: Sequence[Term]
-) -> list[PictureLeg]:
-    """Return a leg for each vector query, over pictures that fit *where*."""
-    pictures = view.snapshot.pictures
-    readable = pictures.table.readable(request.audience)
-    for term in where:
-        readable = readable & _fits(view.snapshot, term)
-    return [_picture_leg(view, request, leg, readable) for leg in request.vectors]
+def picture_legs(view: View, request: Request) -> list[PictureLeg]:
+    """Return a leg for each vector query of *request*."""
+    return [
+        PictureLeg(view, request, leg, _nearest(view, request, leg))
+        for leg in request.vectors
+    ]
 
 
-def _picture_leg(
-    view: View, request: Request, leg: VectorQuery, readable: Mask
-) -> PictureLeg:
-    pictures = view.snapshot.pictures
-    scores = np.full(pictures.table.size, -np.inf)
+def _nearest(view: View, request: Request, leg: VectorQuery) -> Nearest | None:
     asked = _question(view, request, leg)
-    if asked is not None:
-        rows = np.flatnonzero(readable & pictures.of(leg.encoder))
-        rows = rows[np.argsort(pictures.start[rows], kind="stable")]
-        ranges = Ranges(pictures.start[rows], pictures.count[rows])
-        scores[rows] = nearness(view.slices(leg.encoder), ranges, asked)
-    return PictureLeg(view, leg.encoder, asked, scores, leg.at_least)
+    if asked is None:
+        return None
+    layout = view.snapshot.pictures.layout(leg.encoder)
+    return Nearest(view.sidecar(leg.encoder), layout, asked)
 
 
 def _question(view: View, request: Request, leg: VectorQuery) -> Slices | None:
     """Return the rows *leg* asks with, or None where there are none to compare."""
-    known = view.snapshot.dimensions
+    known = view.snapshot.encoders
     if leg.encoder not in known:
         built_in = {encoder.name: encoder.dimension for encoder in ENCODERS.values()}
         if leg.encoder not in built_in:
             raise UnknownEncoderError(leg.encoder, {*known, *built_in})
         wanted = built_in[leg.encoder]
     else:
-        wanted = known[leg.encoder][0]
+        wanted = known[leg.encoder].dimension
     if leg.vector is None:
         return _like(view, request, leg)
     if leg.vector.shape[1] != wanted:
@@ -160,11 +159,4 @@ def _like(view: View, request: Request, leg: VectorQuery) -> Slices | None:
         return None
     own = Ranges(pictures.start[rows], pictures.count[rows]).rows()
     spread = np.linspace(0, len(own) - 1, min(MOST_LIKE, len(own))).round()
-    return view.slices(leg.encoder).rows(own[spread.astype(np.int64)])
-
-
-def _fits(snapshot: Snapshot, term: Term) -> Mask:
-    """Return which pictures have *term*, or leave it to the document."""
-    table = snapshot.pictures.table
-    column = table.columns[term.field]
-    return column.having(term.values, table.size) | column.lacking(table.size)
+    return view.sidecar(leg.encoder).known.rows(own[spread.astype(np.int64)])

@@ -7,8 +7,7 @@
     ├── writer.lock        held by the one process that writes
     └── index-000001/
         ├── index.sqlite   documents, words, the rows of each picture
-        ├── <encoder>.f32  vectors, appended before the transaction that names them
-        └── <encoder>.at   where each lies along its stack, likewise
+        └── <encoder>.*    vectors and their codes, as ``sidecar`` says
 
 A rebuild fills a new generation and swaps the pointer by renaming, so that a reader
 sees the old index or the new one and nothing between. The generation before stays

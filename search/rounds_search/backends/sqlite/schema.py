@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FIELDS", "SCHEMA", "connect", "create", "given", "schema_of", "translated"]
 
 # The numbers of the tables and of the analyzer: an older one misreads a newer one's.
-SCHEMA: Final = (2, ANALYZER)
+SCHEMA: Final = (3, ANALYZER)
 
 # A row with no body is deleted, or (revision -1) known only as what a picture leads to.
 # Rows are never taken away, so that a deletion keeps its place in the order of writes.
@@ -52,7 +52,11 @@ CREATE INDEX pictures_by_seq ON pictures (seq);
 CREATE TABLE encoders (
     name TEXT PRIMARY KEY,
     dimension INTEGER NOT NULL,
-    rows INTEGER NOT NULL
+    rows INTEGER NOT NULL DEFAULT 0,
+    live INTEGER NOT NULL DEFAULT 0,
+    file INTEGER NOT NULL DEFAULT 0,
+    coded INTEGER NOT NULL DEFAULT 0,
+    turn INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 """
 WORDS: Final = (

@@ -1,8 +1,4 @@
-"""How near the pictures of an index are to given vectors, exactly.
-
-Vectors lie in one file an encoder, as float32 rows mapped into memory, so that every
-process shares one copy. All wanted rows are compared; nothing is approximated.
-"""
+"""How near given pictures are to given vectors, exactly."""
 
 from __future__ import annotations
 
@@ -10,50 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rounds_search.errors import DamagedIndexError
 from rounds_search.interaction import Slices, lost_by_distance
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
 
-__all__ = ["Ranges", "mapped", "nearness", "slices"]
+__all__ = ["Ranges", "maxima", "nearness"]
 
 # Similarities computed at once: 32 MiB of them.
 BLOCK: Final = 8_000_000
 # Rows are read straight through when at least this part of the span is wanted.
 DENSE: Final = 0.4
-
-
-def mapped(file: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Return the first *shape* ``(rows, d)`` numbers of *file*, mapped read-only.
-
-    Raises
-    ------
-    DamagedIndexError
-        The file is missing or shorter than that.
-    """
-    if not shape[0]:
-        return np.empty(shape, np.float32)
-    try:
-        rows = np.memmap(file, "<f4", "r", shape=shape)
-    except (FileNotFoundError, ValueError):
-        msg = f"The vectors of {file.stem!r} are cut short."
-        raise DamagedIndexError(msg) from None
-    return np.asarray(rows)
-
-
-def slices(folder: Path, encoder: str, shape: tuple[int, int]) -> Slices:
-    """Return the first *shape* ``(rows, d)`` vectors of *encoder* and their positions.
-
-    Raises
-    ------
-    DamagedIndexError
-        A file is missing or shorter than that.
-    """
-    vectors = mapped(folder / f"{encoder}.f32", shape)
-    return Slices(vectors, mapped(folder / f"{encoder}.at", (shape[0], 1))[:, 0])
 
 
 class Ranges:
@@ -130,15 +93,15 @@ def _block(known: Slices, ranges: Ranges, asked: Slices) -> npt.NDArray[np.float
     span = int(ranges.start[-1] + ranges.count[-1]) - first
     if ranges.total >= DENSE * span:
         cosines = _cosines(known.part(first, first + span), asked)
-        best = _maxima(cosines, ranges.start - first, ranges.count)
+        best = maxima(cosines, ranges.start - first, ranges.count)
     else:
         cosines = _cosines(known.rows(ranges.rows()), asked)
-        best = _maxima(cosines, ranges.offsets, ranges.count)
+        best = maxima(cosines, ranges.offsets, ranges.count)
     found: npt.NDArray[np.float32] = best.mean(axis=1, dtype=np.float32)
     return found
 
 
-def _maxima(
+def maxima(
     cosines: npt.NDArray[np.float32],
     start: npt.NDArray[np.int64],
     count: npt.NDArray[np.int64],

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rounds_search.backends.sqlite.place import sync_folder
+from rounds_search.backends.sqlite.sidecar import Stand, append, coded
 from rounds_search.documents import (
     FACETS,
     Document,
@@ -19,7 +18,7 @@ from rounds_search.documents import (
     seconds,
     unpacked,
 )
-from rounds_search.errors import DamagedIndexError, DimensionError
+from rounds_search.errors import DimensionError
 from rounds_search.fields import FIELDS, indexed
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from rounds_search.documents import Delete
 
-__all__ = ["write"]
+__all__ = ["put_stand", "write"]
 
 COLUMNS = ", ".join(FIELDS)
 MARKS = ", ".join("?" for _ in FIELDS)
@@ -39,7 +38,6 @@ PUT_WORDS = f"INSERT INTO words (rowid, {COLUMNS}) VALUES (?, {MARKS})"  # noqa:
 TAKE_WORDS = (
     f"INSERT INTO words (words, rowid, {COLUMNS}) VALUES ('delete', ?, {MARKS})"  # noqa: S608 - constants
 )
-NUMBER_BYTES = 4
 
 
 def write(
@@ -76,7 +74,7 @@ class _Batch:
     deleted: int = 0
     stale: list[str] = field(default_factory=list)
     images: dict[str, list[ImageDocument]] = field(default_factory=dict)
-    ends: dict[str, int] = field(default_factory=dict)
+    stands: dict[str, Stand] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Take the next number in the order of transactions."""
@@ -118,15 +116,13 @@ class _Batch:
 
     def finish(self) -> None:
         """Append the vectors and make them durable before the rows that name them."""
-        for encoder, images in self.images.items():
-            end = self.ends[encoder]
-            self.connection.execute(
-                "UPDATE encoders SET rows = ? WHERE name = ?", (end, encoder)
-            )
-            rows = [image.vectors for image in images]
-            first = end - sum(map(len, rows))
-            _append(self.folder / f"{encoder}.f32", first, rows)
-            _append(self.folder / f"{encoder}.at", first, list(map(_placed, images)))
+        for encoder, stand in self.stands.items():
+            images = self.images.get(encoder, [])
+            rows = [image.vectors.astype("<f4", copy=False) for image in images]
+            first = stand.rows - sum(map(len, rows))
+            append(self.folder / f"{stand.stem}.f32", first, rows)
+            append(self.folder / f"{stand.stem}.at", first, map(_placed, images))
+            put_stand(self.connection, coded(self.folder, stand))
 
     def _known(self, table: str, name: str) -> tuple[int, bool] | None:
         """Return the revision the index has, and whether it is a live one."""
@@ -171,6 +167,7 @@ class _Batch:
             self.connection.execute(TAKE_WORDS, (slot, *indexed(before).values()))
 
     def _put_pictures(self, image: ImageDocument) -> None:
+        self._release(image.id)
         start = self._reserve(image)
         slots = [self._slot(name) for name in image.case_ids]
         keys = _image_keys(image, slots)
@@ -193,28 +190,51 @@ class _Batch:
 
     def _reserve(self, image: ImageDocument) -> int:
         """Return the first row for the vectors of *image*."""
-        dimension = image.vectors.shape[1]
-        self.connection.execute(
-            "INSERT OR IGNORE INTO encoders VALUES (?, ?, 0)",
-            (image.encoder, dimension),
+        count, dimension = image.vectors.shape
+        stand = self._stand(image.encoder) or Stand(image.encoder, dimension)
+        if dimension != stand.dimension:
+            raise DimensionError(image.encoder, dimension, stand.dimension)
+        start = stand.rows
+        self.stands[image.encoder] = replace(
+            stand, rows=start + count, live=stand.live + count
         )
-        wanted, rows = self.connection.execute(
-            "SELECT dimension, rows FROM encoders WHERE name = ?", (image.encoder,)
-        ).fetchone()
-        if dimension != wanted:
-            raise DimensionError(image.encoder, dimension, wanted)
-        start = self.ends.get(image.encoder, rows)
-        self.ends[image.encoder] = start + len(image.vectors)
         self.images.setdefault(image.encoder, []).append(image)
-        return int(start)
+        return start
+
+    def _stand(self, encoder: str) -> Stand | None:
+        """Return how the files of *encoder* stand with what this batch adds."""
+        if encoder in self.stands:
+            return self.stands[encoder]
+        row = self.connection.execute(
+            "SELECT * FROM encoders WHERE name = ?", (encoder,)
+        ).fetchone()
+        return Stand(*row) if row else None
+
+    def _release(self, name: str) -> None:
+        """Count the rows of the pictures *name*, if there are any, as used no more."""
+        row = self.connection.execute(
+            "SELECT encoder, count FROM pictures WHERE id = ? AND keys IS NOT NULL",
+            (name,),
+        ).fetchone()
+        stand = self._stand(row[0]) if row else None
+        if stand is not None:
+            self.stands[stand.name] = replace(stand, live=stand.live - row[1])
 
     def _mark_pictures_gone(self, delete: Delete) -> None:
+        self._release(delete.id)
         self.connection.execute(
             "INSERT INTO pictures (id, revision, seq, encoder, start, count)"
             " VALUES (?, ?, ?, '', 0, 0) ON CONFLICT (id) DO UPDATE SET"
             " revision = excluded.revision, seq = excluded.seq, keys = NULL",
             (delete.id, delete.revision, self.seq),
         )
+
+
+def put_stand(connection: sqlite3.Connection, stand: Stand) -> None:
+    """Write down how the files of an encoder stand."""
+    values = astuple(stand)
+    marks = ", ".join("?" * len(values))
+    connection.execute(f"REPLACE INTO encoders VALUES ({marks})", values)  # noqa: S608 - marks
 
 
 def _supersedes(revision: int, known: int, live: bool) -> bool:  # noqa: FBT001 - a row
@@ -246,27 +266,4 @@ def _placed(image: ImageDocument) -> npt.NDArray[np.float32]:
     """Return ``(n, 1)`` where the rows of *image* lie, NaN where it is unknown."""
     if image.positions is None:
         return np.full((len(image.vectors), 1), np.nan, np.float32)
-    return image.positions[:, np.newaxis]
-
-
-def _append(path: Path, first: int, rows: list[npt.NDArray[np.float32]]) -> None:
-    """Write *rows* from row *first* on, over what an unfinished write left there.
-
-    Raises
-    ------
-    DamagedIndexError
-        The file is shorter than the index says.
-    """
-    at = first * rows[0].shape[1] * NUMBER_BYTES
-    if not path.exists():
-        path.touch()
-        sync_folder(path.parent)
-    with path.open("r+b") as file:
-        if file.seek(0, os.SEEK_END) < at:
-            msg = f"The vectors of {path.stem!r} are cut short."
-            raise DamagedIndexError(msg)
-        file.seek(at)
-        for block in rows:
-            file.write(block.astype("<f4").tobytes())
-        file.flush()
-        os.fsync(file.fileno())
+    return image.positions[:, np.newaxis].astype("<f4", copy=False)

@@ -1,0 +1,157 @@
+"""The nearest documents to a picture, exactly, looking closely at few of them.
+
+Short codes say what the nearness of each picture is at most. The documents that promise
+most are compared as they are; what promises less than the worst of those cannot be
+among the best and is left out, the rest is compared too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from rounds_search.backends.sqlite.vectors import Ranges, maxima, nearness
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from rounds_search.backends.sqlite.columns import Mask, Rows
+    from rounds_search.backends.sqlite.layouts import Layout
+    from rounds_search.backends.sqlite.scanning import Sidecar
+    from rounds_search.interaction import Slices
+
+    Floats = npt.NDArray[np.float32]
+
+__all__ = ["Nearest"]
+
+# So few rows are compared at once as they are.
+FEW: Final = 2_048
+# A scan reads straight through when at least this part of the rows is wanted.
+DENSE: Final = 0.25
+# Bounds in memory at once.
+BLOCK: Final = 16_000_000
+# Scores of equal pictures are equal, however their rows were read.
+DIGITS: Final = 6
+
+
+class Nearest:
+    """How near the pictures of *layout* are to the rows *asked* with."""
+
+    def __init__(self, sidecar: Sidecar, layout: Layout, asked: Slices) -> None:
+        """Compare nothing yet."""
+        self.sidecar = sidecar
+        self.layout = layout
+        self.asked = asked
+        self.scores = np.full(len(layout.pictures), np.nan)
+
+    def best(
+        self, inside: Mask, allowed: Mask, most: int, at_least: float
+    ) -> tuple[Rows, npt.NDArray[np.float64]]:
+        """Return the *most* best documents, and all that are as good as the last.
+
+        Parameters
+        ----------
+        inside
+            ``(p,)`` which pictures of the layout count.
+        allowed
+            Which documents count, by slot.
+        most
+            How many documents are wanted.
+        at_least
+            Nearness below which nothing is.
+        """
+        layout = self.layout
+        kept = inside[layout.pair_at] & allowed[layout.pair_document]
+        at, led = layout.pair_at[kept], layout.pair_document[kept]
+        if not len(at):
+            return led, np.empty(0)
+        first = np.flatnonzero(np.concatenate(([True], led[1:] != led[:-1])))
+        chosen = _marked(at, len(layout.pictures))
+        floor = self._compare(chosen, at, first, most, at_least)
+        best = np.fmax.reduceat(self.scores[at], first)
+        # What was left out is not a number, and no number compares with it.
+        good = best >= floor
+        return led[first[good]], best[good]
+
+    def score(self, chosen: Rows) -> None:
+        """Compare the pictures *chosen*, ascending, unless they were compared."""
+        chosen = chosen[np.isnan(self.scores[chosen])]
+        ranges = Ranges(self.layout.start[chosen], self.layout.count[chosen])
+        found = nearness(self.sidecar.known, ranges, self.asked)
+        self.scores[chosen] = np.round(found.astype(np.float64), DIGITS)
+
+    def _compare(
+        self, chosen: Rows, at: Rows, first: Rows, most: int, at_least: float
+    ) -> float:
+        """Score all that can be among the best, and return the least score of those."""
+        rows = int(self.layout.count[chosen].sum())
+        if len(first) <= most or rows * len(self.asked.vectors) <= FEW:
+            self.score(chosen)
+            return at_least
+        promised = self._promises(chosen, rows)
+        spread = np.full(len(self.layout.pictures), -np.inf, np.float32)
+        spread[chosen] = promised
+        by_pair = spread[at]
+        floor = max(at_least, self._floor(by_pair, at, first, most))
+        chosen = chosen[promised >= floor]
+        left = int(self.layout.count[chosen].sum())
+        if self.sidecar.directions is not None and left > FEW:
+            chosen = chosen[self._closer(chosen, left) >= floor]
+        self.score(chosen)
+        return floor
+
+    def _floor(self, by_pair: Floats, at: Rows, first: Rows, most: int) -> float:
+        """Return a score that at least *most* documents reach."""
+        promised = np.maximum.reduceat(by_pair, first)
+        top = np.zeros(len(first), np.bool_)
+        top[np.argpartition(promised, -most)[-most:]] = True
+        lengths = np.diff(first, append=len(at))
+        pairs = np.repeat(top, lengths)
+        # One picture a document is enough: its best one by promise.
+        pairs &= by_pair == np.repeat(promised, lengths)
+        self.score(_marked(at[pairs], len(self.layout.pictures)))
+        reached = np.fmax.reduceat(self.scores[at], first)[top]
+        return float(reached.min())
+
+    def _promises(self, chosen: Rows, rows: int) -> Floats:
+        """Return what the score of each of *chosen* is at most."""
+        asked = self.asked.vectors
+        whole = rows >= DENSE * self.sidecar.stand.rows
+        fits = self.sidecar.stand.rows * len(asked) <= BLOCK
+        leading = self.sidecar.leading(asked) if whole and fits else None
+        if leading is None:
+            return self._closer(chosen, rows)
+        start, count = self.layout.start[chosen], self.layout.count[chosen]
+        return _mean(maxima(leading, start, count))
+
+    def _closer(self, chosen: Rows, rows: int) -> Floats:
+        """Return what the score of each of *chosen* is at most by its int8 codes."""
+        ranges = Ranges(self.layout.start[chosen], self.layout.count[chosen])
+        asked = self.asked.vectors
+        found = [np.empty(0, np.float32)]
+        for part in ranges.blocks(max(1, BLOCK // len(asked))) if rows else ():
+            first = int(part.start[0])
+            end = int(part.start[-1] + part.count[-1])
+            if part.total >= DENSE * (end - first):
+                bounds = self.sidecar.bounds(asked, slice(first, end))
+                best = maxima(bounds, part.start - first, part.count)
+            else:
+                bounds = self.sidecar.bounds(asked, part.rows())
+                best = maxima(bounds, part.offsets, part.count)
+            found.append(_mean(best))
+        return np.concatenate(found)
+
+
+def _marked(at: Rows, size: int) -> Rows:
+    """Return the different numbers below *size* in *at*, ascending."""
+    mark = np.zeros(size, np.bool_)
+    mark[at] = True
+    return np.flatnonzero(mark)
+
+
+def _mean(best: Floats) -> Floats:
+    if best.shape[1] == 1:
+        return best[:, 0]
+    mean: Floats = best.mean(axis=1, dtype=np.float32)
+    return mean
