@@ -47,7 +47,11 @@ def pytest_runtest_makereport() -> Generator[
     return report
 
 
-SHARED = {"demo": "demo", "jupyter": "notebooks"}
+SHARED = {
+    "demo": "demo",
+    "jupyter": "notebooks",
+    "elasticsearch": "elasticsearch",
+}
 """What is started once for all tests, by its fixture, and the group of those tests."""
 
 

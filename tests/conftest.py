@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -131,6 +132,61 @@ class _Postgresql:
             as_user = ["setpriv", *ids]
         command = [*as_user, str(self.programs / program), *arguments]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL of a cluster: a node of the tests' own, or one that is given.
+
+    The tests that ask for it run in one process (``SHARED`` in the root's
+    ``conftest.py``), so that one node is started.
+    """
+    given = os.environ.get("ROUNDS_TEST_ELASTICSEARCH_URL")
+    if given:
+        yield given
+        return
+    with elasticsearch_node(tmp_path_factory.mktemp("elasticsearch")) as url:
+        yield url
+
+
+@contextmanager
+def elasticsearch_node(folder: Path, *, port: int = 0) -> Iterator[str]:
+    """Run an Elasticsearch node with its data in *folder* and give its URL."""
+    if shutil.which("mvn") is None or java_home() is None:
+        missing("Elasticsearch", "install maven and a JDK of Java 21 or newer")
+    log = folder / "node.log"
+    command = [
+        str(ROOT / "tests" / "elasticsearch" / "elasticsearch-node"),
+        *("--port", str(port), "--data", str(folder / "data"), "--log", str(log)),
+        *("--java-home", str(java_home()), "--wait", "240"),
+    ]
+    said = (folder / "said").open("w+")
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=said, stdin=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        said.seek(0)
+        assert url, f"The node did not start: {said.read()[-2000:]}"
+        yield url
+    finally:
+        process.terminate()
+        process.wait(60)
+        said.close()
+
+
+def java_home() -> Path | None:
+    """Return the folder of a JDK of Java 21 or newer, if one is here."""
+    named = [os.environ.get(name) for name in ("ES_JAVA_HOME", "JAVA_HOME")]
+    homes = [*map(Path, filter(None, named)), *Path("/usr/lib/jvm").glob("*")]
+    for home in homes:
+        told = home / "release"
+        version = told.read_text() if told.is_file() else ""
+        found = re.search(r'JAVA_VERSION="(\d+)', version)
+        if found and int(found[1]) >= 21 and (home / "bin" / "javac").exists():
+            return home
+    return None
 
 
 def free_port() -> int:

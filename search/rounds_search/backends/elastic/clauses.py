@@ -1,0 +1,103 @@
+"""Build what is asked of Elasticsearch: pure functions from a request to its JSON.
+
+Nothing of a typed text gets here but tokens of our analyzer, and they become values of
+``term``, ``match_phrase`` and ``combined_fields`` clauses, never a query language.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rounds_search.fields import PLAIN_FIELDS, STEM_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rounds_search.queries import Alternative, Clause, TextQuery
+    from rounds_search.requests import Term
+
+    Query = dict[str, Any]
+
+__all__ = ["fitting", "having", "phrase", "visible", "words"]
+
+FORMS: Final = "words.forms"
+STEMMED: Final = frozenset({"stem", "all"})
+
+
+def _weighed(fields: Mapping[str, float]) -> list[str]:
+    return [f"words.{name}^{weight}" for name, weight in fields.items()]
+
+
+PLAIN: Final = _weighed(PLAIN_FIELDS)
+STEMS: Final = _weighed(STEM_FIELDS)
+
+
+def visible(audience: Iterable[str]) -> list[Query]:
+    """Return the filters that let through what *audience* may see and what is there.
+
+    Examples
+    --------
+    >>> visible(["everyone"])
+    [{'terms': {'audience': ['everyone']}}, {'term': {'gone': False}}]
+    """
+    return [{"terms": {"audience": sorted(audience)}}, {"term": {"gone": False}}]
+
+
+def having(term: Term) -> Query:
+    """Return the filter for documents that have one of the values of *term*."""
+    return {"terms": {f"facets.{term.field}": list(term.values)}}
+
+
+def fitting(term: Term) -> Query:
+    """Return the filter for pictures that fit *term*, or leave it to the document."""
+    lacking = {"bool": {"must_not": {"exists": {"field": f"facets.{term.field}"}}}}
+    return {"bool": {"should": [having(term), lacking]}}
+
+
+def words(query: TextQuery, *, relaxed: bool) -> Query:
+    """Return the clause for the words of *query*; *relaxed*, any of its parts will do.
+
+    Examples
+    --------
+    >>> from rounds_search.queries import parse
+    >>> words(parse("x", expand=False), relaxed=False)["bool"]["must"][0]["bool"].keys()
+    dict_keys(['should'])
+    """
+    if relaxed:
+        return _any([_scored(one) for one in query.loose()])
+    return {"bool": {"must": [_clause(clause) for clause in query.clauses]}}
+
+
+def phrase(match: str, tokens: Sequence[str]) -> Query:
+    """Return the clause that finds *tokens* in a row in one field.
+
+    *match* says in which fields: those of an ``Alternative``.
+    """
+    joined = " ".join(tokens)
+    if match == "prefix":
+        return {"prefix": {FORMS: joined}}
+    if match == "form":
+        return {"match_phrase": {FORMS: joined}}
+    fields = STEMS if match in STEMMED else PLAIN
+    return {"multi_match": {"query": joined, "type": "phrase", "fields": fields}}
+
+
+def _clause(clause: Clause) -> Query:
+    return _any([_scored(one) for one in clause.alternatives])
+
+
+def _scored(one: Alternative) -> Query:
+    alone = len(one.tokens) == 1 and one.match in {"phrase", "stem"}
+    if one.match != "all" and not alone:
+        return phrase(one.match, one.tokens)
+    return {
+        "combined_fields": {
+            "query": " ".join(one.tokens),
+            "operator": "and",
+            "fields": STEMS if one.match in STEMMED else PLAIN,
+        }
+    }
+
+
+def _any(parts: list[Query]) -> Query:
+    return {"bool": {"should": parts, "minimum_should_match": 1}}
