@@ -39,6 +39,7 @@ ROOMS = (
     "dicomweb",
     "gateway",
     "cases",
+    "federation",
     "runs",
     "routing",
     "viewer",

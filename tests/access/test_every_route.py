@@ -20,9 +20,10 @@ from tests.access.every_route import INSTANCE, TABLE
 from rounds_hub.access.principal import Principal, Role
 from rounds_hub.archive.models import Import, Removal
 from rounds_hub.archive.service import Offer, store
-from rounds_hub.cases.models import Case, CaseSeries
+from rounds_hub.cases.models import Case, CaseSeries, SavedSearch
 from rounds_hub.catalogue.models import utc_now
 from rounds_hub.errors import NotSignedInError
+from rounds_hub.federation.models import Peer
 from rounds_hub.gateway.models import Node, Pull, RemovedNode, Sending
 from rounds_hub.routing.models import Firing, Route, RouteVersion
 from rounds_hub.runs.models import Run, RunRequest
@@ -73,6 +74,10 @@ def scene_of(house: House) -> dict[str, str]:
         session.add_all(_route(found.SeriesInstanceUID))
         session.add_all(_transfers(found.StudyInstanceUID))
         session.add(_removal(found.StudyInstanceUID))
+        session.add(
+            Peer(name="figure", url="http://127.0.0.1:1/", public_key="E" * 42 + "A")
+        )
+        session.add(SavedSearch(id="q1", owner="tess", name="Mine", checked_at=None))
     assert outcome.status == "taken"
     folder = house.settings.data / "runs" / RUN_ID[:2] / RUN_ID / "1"
     folder.mkdir(parents=True)
@@ -203,6 +208,7 @@ VALUES = {
     "route_id": "r1",
     "version": "1",
     "firing_id": "1",
+    "search_id": "q1",
 }
 FILE = {"files": {"files": ("one.dcm", b"no DICOM", "application/dicom")}}
 PICTURE = {"files": {"picture": ("one.png", b"no picture", "image/png")}}
@@ -243,6 +249,14 @@ BODIES: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
     "POST api/search/picture": lambda _: PICTURE,
     "POST cases/picture": lambda _: PICTURE,
     "POST api/search": lambda _: {"json": {"text": "brain"}},
+    "POST api/peers": lambda _: {
+        "json": {"name": "south", "url": "https://s.example/", "public_key": "A" * 43}
+    },
+    "PUT api/peers/{name}": lambda _: {"json": {"note": "Call Ann."}},
+    "POST api/federation/ask": lambda _: {"json": {"text": "brain"}},
+    "POST api/federation/search": lambda _: {"json": {"text": "brain"}},
+    "POST api/saved-searches": lambda _: {"json": {"name": "New", "request": {}}},
+    "PUT api/saved-searches/{search_id}": lambda _: {"json": {"alert": False}},
     "POST api/cases": lambda _: {"json": {"title": "New"}},
     "PUT api/cases/{case_id}": lambda _: {"json": {"title": "New", "revision": 1}},
     "POST api/runs": lambda s: {

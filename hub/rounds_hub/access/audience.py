@@ -1,8 +1,9 @@
 """Who may see a thing: one set of audience strings, for the policy and the index.
 
-An audience string is ``everyone``, ``role:<role>``, ``group:<group>`` or
-``user:<name>``. A principal may see a thing if they belong to any string of its
-audience, so the same set serves the policy function and the filter in a search.
+An audience string is ``everyone``, ``role:<role>``, ``group:<group>``,
+``user:<name>`` or ``peers``, which are other hubs. A principal may see a thing if they
+belong to any string of its audience, so the same set serves the policy function and the
+filter in a search.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from rounds_hub.access.principal import PEERS
 from rounds_hub.access.unknown import knowing, learning, shared
 from rounds_hub.archive.models import Series
 from rounds_hub.cases.models import NO_PICTURES, Case, CaseSeries
@@ -44,9 +46,10 @@ def checked(strings: Iterable[str]) -> list[str]:
     wanted = sorted(set(strings))
     for string in wanted:
         kind, _, name = string.partition(":")
-        if string != "everyone" and not (kind in _KINDS and name.strip()):
+        whole = string in {"everyone", PEERS}
+        if not whole and not (kind in _KINDS and name.strip()):
             msg = (
-                f"{string!r} is no audience. An audience is 'everyone', "
+                f"{string!r} is no audience. An audience is 'everyone', 'peers', "
                 "'role:student', 'group:ward-3' or 'user:ada'."
             )
             raise InvalidError(msg, {"audience": msg})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rounds_hub.access import audience
 from rounds_hub.access.models import AuditEntry
-from rounds_hub.access.principal import Principal, Role
+from rounds_hub.access.principal import PEERS, Principal, Role
 from rounds_hub.errors import ForbiddenError, NotFoundError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Action(StrEnum):
     RUN_CANCEL = "run.cancel"
     NODE_QUERY = "node.query"
     NODE_SEND = "node.send"
+    PEER_ASK = "peer.ask"
     AUDIT_READ = "audit.read"
     HOUSE_ADMIN = "house.admin"
 
@@ -75,7 +76,7 @@ class Resource:
     owners: frozenset[str] = frozenset()
 
 
-HOUSE = Resource("house")
+HOUSE = Resource("house", audience=frozenset({"everyone", PEERS}))
 
 _STAFF = frozenset({Role.DOCTOR, Role.RESEARCHER, Role.TEACHER, Role.ADMIN})
 _PEOPLE = _STAFF | {Role.STUDENT}
@@ -83,9 +84,12 @@ _PEOPLE = _STAFF | {Role.STUDENT}
 READS = frozenset(
     {Action.CASE_READ, Action.SERIES_READ, Action.RUN_READ, Action.IMPORT_READ}
 )
-_LOOKS = frozenset({Action.SEARCH, Action.STUDY_LIST, Action.AUDIT_READ})
+_LOOKS = frozenset(
+    {Action.SEARCH, Action.PEER_ASK, Action.STUDY_LIST, Action.AUDIT_READ}
+)
 _BY_ROLE: dict[Action, frozenset[Role]] = {
-    Action.SEARCH: _PEOPLE,
+    Action.SEARCH: _PEOPLE | {Role.PEER},
+    Action.PEER_ASK: _PEOPLE,
     Action.TEMPLATE_READ: _PEOPLE,
     Action.RUN_CREATE: _PEOPLE,
     Action.STUDY_LIST: _STAFF | {Role.NODE},

@@ -11,7 +11,7 @@ from rounds_hub.access.unknown import derived
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["SYSTEM", "Principal", "Role", "principal_of"]
+__all__ = ["PEERS", "SYSTEM", "Principal", "Role", "principal_of"]
 
 
 class Role(StrEnum):
@@ -23,6 +23,7 @@ class Role(StrEnum):
     TEACHER = "teacher"
     ADMIN = "admin"
     NODE = "node"
+    PEER = "peer"
     SYSTEM = "system"
 
 
@@ -34,7 +35,9 @@ _BY_GROUP: tuple[Role, ...] = (
 )
 
 
-_KNOWING = frozenset(Role) - {Role.STUDENT}
+_KNOWING = frozenset(Role) - {Role.STUDENT, Role.PEER}
+PEERS = "peers"
+"""The audience of other hubs; nobody of this one belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,12 @@ class Principal:
     @property
     def audiences(self) -> frozenset[str]:
         """The audience strings that this principal belongs to."""
+        if Role.PEER in self.roles:
+            # Another hub sees what was opened to other hubs, and not what everyone
+            # of this one sees.
+            return frozenset({PEERS, f"user:{self.name}"}) | derived(
+                [PEERS], knows=False
+            )
         own = {"everyone", f"user:{self.name}"}
         own.update(f"role:{role.value}" for role in self.roles)
         own.update(f"group:{group}" for group in self.groups)

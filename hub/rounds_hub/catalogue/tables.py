@@ -15,8 +15,9 @@ from rounds_hub.archive.models import (
     Series,
     Study,
 )
-from rounds_hub.cases.models import Case, CaseSeries
+from rounds_hub.cases.models import Case, CaseSeries, SavedHit, SavedSearch
 from rounds_hub.catalogue.models import Base, OutboxEvent
+from rounds_hub.federation.models import Peer, PeerMessage
 from rounds_hub.gateway.models import Node, Pull, RemovedNode, Sending, SendingItem
 from rounds_hub.routing.models import (
     Firing,
@@ -41,6 +42,8 @@ __all__ = [
     "Node",
     "ObjectPlace",
     "OutboxEvent",
+    "Peer",
+    "PeerMessage",
     "ProcedureStep",
     "Pull",
     "Removal",
@@ -50,6 +53,8 @@ __all__ = [
     "RouteVersion",
     "Run",
     "RunRequest",
+    "SavedHit",
+    "SavedSearch",
     "Sending",
     "SendingItem",
     "Series",

@@ -39,6 +39,7 @@ AUDIENCES = {
     "role:doctor": N_("Doctors"),
     "role:researcher": N_("Researchers"),
     "role:teacher": N_("Teachers"),
+    "peers": N_("Other hospitals, which find its title"),
 }
 TEXT_LABELS = {
     "title": N_("Title"),
