@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ForeignKey, false
+from sqlalchemy import ForeignKey, Index, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from rounds_hub.catalogue.models import Base, utc_now
 
-__all__ = ["NO_PICTURES", "Case", "CaseSeries"]
+__all__ = ["NO_PICTURES", "Case", "CaseSeries", "SavedHit", "SavedSearch"]
 
 NO_PICTURES: Final = frozenset(
     {
@@ -85,3 +85,46 @@ class CaseSeries(Base):
     position: Mapped[int] = mapped_column(default=0)
     label: Mapped[str] = mapped_column(default="")
     case: Mapped[Case] = relationship(back_populates="series")
+
+
+class SavedSearch(Base):
+    """A search that somebody keeps; *request* is as ``POST api/search`` takes it.
+
+    *roles* and *groups* are its owner's when they last looked: the worker asks as them.
+    *checked_event* is the newest change of the index that it has seen.
+    """
+
+    __tablename__ = "saved_search"
+    __table_args__ = (
+        Index("uq_saved_search_owner", "owner", "name", unique=True),
+        Index("ix_saved_search_due", "alert", "checked_event"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    name: Mapped[str]
+    request: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    alert: Mapped[bool] = mapped_column(default=True)
+    roles: Mapped[list[str]] = mapped_column(default=list)
+    groups: Mapped[list[str]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    checked_at: Mapped[datetime | None]
+    checked_event: Mapped[int] = mapped_column(default=0)
+    problem: Mapped[str] = mapped_column(default="")
+    hits: Mapped[list[SavedHit]] = relationship(
+        back_populates="search", cascade="all, delete-orphan"
+    )
+
+
+class SavedHit(Base):
+    """A case that a kept search has found, and whether its owner has seen that."""
+
+    __tablename__ = "saved_hit"
+
+    search_id: Mapped[str] = mapped_column(
+        ForeignKey("saved_search.id"), primary_key=True
+    )
+    case_id: Mapped[str] = mapped_column(primary_key=True)
+    found_at: Mapped[datetime] = mapped_column(default=utc_now)
+    seen: Mapped[bool] = mapped_column(default=False)
+    search: Mapped[SavedSearch] = relationship(back_populates="hits")

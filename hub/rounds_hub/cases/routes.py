@@ -9,13 +9,14 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from rounds_hub.access.deps import HouseDep, PrincipalDep
-from rounds_hub.cases import searchroutes, service
+from rounds_hub.cases import savedroutes, searchroutes, service
 from rounds_hub.cases.content import LONGEST_TEXT, LONGEST_TITLE
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["cases"])
 router.include_router(searchroutes.router)
+router.include_router(savedroutes.router)
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Title = Annotated[str, Field(max_length=LONGEST_TITLE)]

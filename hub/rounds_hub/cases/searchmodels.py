@@ -13,7 +13,13 @@ from rounds_hub.cases.asking import (
     Region,
 )
 
-__all__ = ["FoundModel", "SearchQuery", "SearchRequest", "UploadExample"]
+__all__ = [
+    "FoundModel",
+    "HitModel",
+    "SearchQuery",
+    "SearchRequest",
+    "UploadExample",
+]
 
 MOST_WORDS = 10_000
 MOST_VALUES = 100

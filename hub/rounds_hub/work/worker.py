@@ -22,6 +22,7 @@ from dbos import DBOS, DBOSConfig
 from rounds_hub.archive import chores, conformance_work
 from rounds_hub.archive.imports import run_import
 from rounds_hub.archive.rereading import read_again
+from rounds_hub.cases import watching
 from rounds_hub.errors import HubError, SettingsError
 from rounds_hub.gateway import working as remote
 from rounds_hub.house import House
@@ -87,6 +88,7 @@ class Worker:
             polling_interval_sec=UNHURRIED_SECONDS,
         )
         self._in_thread("outbox", self._consume)
+        self._in_thread("alerts", self._look_for_alerts)
         self._in_thread("reconcile", self._reconcile)
         self._in_thread("routes", self._route)
         self._in_thread("conformance", self._look_at_instances)
@@ -162,6 +164,10 @@ class Worker:
     def _consume(self) -> None:
         """Pass events from the outbox to the index, until the worker ends."""
         consumer.loop(self.house, self.closing)
+
+    def _look_for_alerts(self) -> None:
+        """Ask kept searches again when the index changed, until the worker ends."""
+        watching.loop(self.house, self.closing)
 
     def _reconcile(self) -> None:
         """Look now and then for work that nobody does, until the worker ends."""
