@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from rounds_search.backends.sqlite.answering import answer
+from rounds_search.backends.sqlite.compaction import compact
 from rounds_search.backends.sqlite.generation import Generation
 from rounds_search.backends.sqlite.place import Place, sync_folder
 from rounds_search.backends.sqlite.schema import (
@@ -22,14 +24,13 @@ from rounds_search.backends.sqlite.schema import (
     schema_of,
     translated,
 )
-from rounds_search.backends.sqlite.sidecar import Stand, mapped, slices
-from rounds_search.backends.sqlite.writing import write
+from rounds_search.backends.sqlite.sidecar import Pace, Stand, mapped, slices
+from rounds_search.backends.sqlite.writing import PACE, write
 from rounds_search.documents import ImageDocument, WriteReport, unpacked
 from rounds_search.errors import IndexUnavailableError, SearchError
 from rounds_search.interaction import Slices
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
@@ -56,6 +57,8 @@ class SqliteBackend:
         Where the index lives; ``ensure`` makes it.
     patience
         Seconds that a write waits for another writer.
+    pace
+        From how many rows on the files of vectors are worked on.
 
     Examples
     --------
@@ -75,8 +78,11 @@ class SqliteBackend:
     >>> index.close(); folder.cleanup()
     """
 
-    def __init__(self, folder: Path, *, patience: float = 60.0) -> None:
+    def __init__(
+        self, folder: Path, *, patience: float = 60.0, pace: Pace = PACE
+    ) -> None:
         """Remember where; nothing is opened yet."""
+        self._pace = pace
         self._place = Place(folder)
         self._patience = patience
         self._lock = threading.Lock()
@@ -105,7 +111,12 @@ class SqliteBackend:
             current = self._current()
             with closing(connect(current, write=True)) as connection:
                 schema_of(connection)
-                return write(connection, current, given(documents), given(deletes))
+                entries = given(documents), given(deletes)
+                report = write(connection, current, *entries, self._pace)
+                # The write is done; what cannot be compacted now will be another time.
+                with suppress(OSError, sqlite3.Error):
+                    compact(connection, current, self._pace)
+                return report
 
     def search(self, request: Request) -> Answer:
         """Return what *request* finds, for its audience only."""
@@ -191,7 +202,7 @@ class SqliteBackend:
                 connection.execute("PRAGMA synchronous = OFF")
                 if before is not None:
                     _carry_deletions(connection, before)
-                report = _write_all(connection, made, documents)
+                report = _write_all(connection, made, documents, self._pace)
                 connection.execute("INSERT INTO words (words) VALUES ('optimize')")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -205,12 +216,15 @@ class SqliteBackend:
 
 
 def _write_all(
-    connection: sqlite3.Connection, folder: Path, documents: Iterable[Entry]
+    connection: sqlite3.Connection,
+    folder: Path,
+    documents: Iterable[Entry],
+    pace: Pace,
 ) -> WriteReport:
     written, stale = 0, list[str]()
     remaining = iter(documents)
     while part := list(islice(remaining, BATCH)):
-        report = write(connection, folder, part, ())
+        report = write(connection, folder, part, (), pace)
         written += report.written
         stale += report.stale
     return WriteReport(written, 0, tuple(stale))

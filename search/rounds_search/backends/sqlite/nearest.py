@@ -38,8 +38,11 @@ DIGITS: Final = 6
 class Nearest:
     """How near the pictures of *layout* are to the rows *asked* with."""
 
-    def __init__(self, sidecar: Sidecar, layout: Layout, asked: Slices) -> None:
-        """Compare nothing yet."""
+    def __init__(
+        self, sidecar: Sidecar, layout: Layout, asked: Slices, few: int = FEW
+    ) -> None:
+        """Compare nothing yet; *few* rows are compared at once as they are."""
+        self.few = few
         self.sidecar = sidecar
         self.layout = layout
         self.asked = asked
@@ -86,7 +89,7 @@ class Nearest:
     ) -> float:
         """Score all that can be among the best, and return the least score of those."""
         rows = int(self.layout.count[chosen].sum())
-        if len(first) <= most or rows * len(self.asked.vectors) <= FEW:
+        if len(first) <= most or rows * len(self.asked.vectors) <= self.few:
             self.score(chosen)
             return at_least
         promised = self._promises(chosen, rows)
@@ -96,7 +99,7 @@ class Nearest:
         floor = max(at_least, self._floor(by_pair, at, first, most))
         chosen = chosen[promised >= floor]
         left = int(self.layout.count[chosen].sum())
-        if self.sidecar.directions is not None and left > FEW:
+        if self.sidecar.directions is not None and left > self.few:
             chosen = chosen[self._closer(chosen, left) >= floor]
         self.score(chosen)
         return floor

@@ -35,14 +35,25 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["Stand", "append", "coded", "mapped", "slices"]
+__all__ = ["Pace", "Stand", "append", "coded", "mapped", "slices"]
 
-# Rows get their codes when so many have come since.
-BLOCK: Final = 4_096
-# A basis is looked for from so many rows on, and again when there are four times more.
-TURN_FROM: Final = 16_384
+# A basis is looked for again when there are four times more rows.
 TURN_AGAIN: Final = 4
 AT_ONCE: Final = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """From how many rows on the files of vectors are worked on.
+
+    Rows get their codes when ``block`` have come since, a basis is looked for among
+    ``turn``, and files are compacted when ``unused`` are out of use, and more than are
+    in use.
+    """
+
+    block: int = 4_096
+    turn: int = 16_384
+    unused: int = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +142,18 @@ def _seek(file: Any, path: Path, at: int) -> None:  # noqa: ANN401 - a binary fi
     file.seek(at)
 
 
-def coded(folder: Path, stand: Stand) -> Stand:
+def coded(folder: Path, stand: Stand, pace: Pace) -> Stand:
     """Give the rows of *stand* codes where enough came since, and return how it stands.
 
     What is torn is made again from the rows.
     """
-    if stand.rows - stand.coded < BLOCK:
+    if stand.rows - stand.coded < pace.block:
         return stand
     known = slices(folder, stand)
     if not _whole(folder, stand):
         stand = replace(stand, coded=0, turn=0)
     _code(folder, stand, known)
-    if stand.rows >= max(TURN_FROM, TURN_AGAIN * abs(stand.turn)):
+    if stand.rows >= max(pace.turn, TURN_AGAIN * abs(stand.turn)):
         return _trained(folder, stand, known)
     if stand.turn > 0:
         directions = mapped(folder / f"{stand.turned}.basis", (stand.dimension, LEAD))

@@ -39,7 +39,7 @@ class Ranges:
         """Keep the ranges with the places where each begins among its rows."""
         self.start = start
         self.count = count
-        self.offsets = np.concatenate(([0], np.cumsum(count)[:-1])).astype(np.int64)
+        self.offsets: npt.NDArray[np.int64] = np.cumsum(count) - count
         self.total = int(count.sum())
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rounds_search.backends.sqlite.sidecar import Stand, append, coded
+from rounds_search.backends.sqlite.sidecar import Pace, Stand, append, coded
 from rounds_search.documents import (
     FACETS,
     Document,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["put_stand", "write"]
 
+PACE = Pace()
 COLUMNS = ", ".join(FIELDS)
 MARKS = ", ".join("?" for _ in FIELDS)
 PUT_WORDS = f"INSERT INTO words (rowid, {COLUMNS}) VALUES (?, {MARKS})"  # noqa: S608 - constants
@@ -45,11 +46,12 @@ def write(
     folder: Path,
     documents: Iterable[Document | ImageDocument],
     deletes: Iterable[Delete],
+    pace: Pace = PACE,
 ) -> WriteReport:
     """Write everything or, when anything fails, nothing; return what became of it."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        batch = _Batch(connection, folder)
+        batch = _Batch(connection, folder, pace)
         for entry in documents:
             batch.put(entry)
         for delete in deletes:
@@ -69,6 +71,7 @@ class _Batch:
 
     connection: sqlite3.Connection
     folder: Path
+    pace: Pace
     seq: int = 0
     written: int = 0
     deleted: int = 0
@@ -122,7 +125,7 @@ class _Batch:
             first = stand.rows - sum(map(len, rows))
             append(self.folder / f"{stand.stem}.f32", first, rows)
             append(self.folder / f"{stand.stem}.at", first, map(_placed, images))
-            put_stand(self.connection, coded(self.folder, stand))
+            put_stand(self.connection, coded(self.folder, stand, self.pace))
 
     def _known(self, table: str, name: str) -> tuple[int, bool] | None:
         """Return the revision the index has, and whether it is a live one."""
