@@ -23,7 +23,7 @@ __all__ = ["Disk", "Incoming", "Piece", "Staged"]
 Piece: TypeAlias = bytes | memoryview
 
 PIECE: Final = 2**18
-"""How much is hashed at a time, and behind how much it is begun."""
+"""How much is hashed at a time."""
 LOOK_AT_SPACE: Final = 2**20
 SMALL: Final = 2**16
 """So little is hashed faster than another thread is told of it."""
@@ -117,7 +117,7 @@ class Incoming:
         except OSError as error:
             raise self._disk.said(error) from error
         self.size = size
-        if size - self._hashed >= PIECE:
+        if size - self._hashed > SMALL:
             self._hash_behind()
 
     def end(self) -> None:
