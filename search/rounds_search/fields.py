@@ -32,6 +32,21 @@ STEM_FIELDS: Final = {"heading_stems": 6.0, "stems": 1.5}
 FIELDS: Final = {**PLAIN_FIELDS, **STEM_FIELDS, "forms": 0.5}
 """All of them; ``forms`` has each word once, compounds in one piece, for beginnings."""
 
+MODALITIES: Final = {
+    "CR": "radiograph",
+    "DX": "radiograph",
+    "MG": "mammography",
+    "NM": "scintigraphy",
+    "PT": "positron emission tomography",
+    "RF": "fluoroscopy",
+    "US": "ultrasound",
+    "XA": "angiography",
+}
+"""What people call a modality whose code means something else in a text.
+
+Source: DICOM PS3.3, C.7.3.1.1.1.
+"""
+
 HEADING: Final = ("title", "diagnosis")
 
 
@@ -59,8 +74,10 @@ def indexed(document: Document) -> dict[str, str]:
 
 def labels(document: Document) -> str:
     """Return what makes "brain MRI" find a case that is an MR by its facets only."""
-    values = (document.values(name) for name in ("modality", "body_part", "code"))
-    return ", ".join(value for one in values for value in one)
+    named = ("modality", "body_part", "code")
+    values = [value for name in named for value in document.values(name)]
+    spoken = [MODALITIES.get(one, "") for one in document.values("modality")]
+    return ", ".join(filter(None, [*values, *spoken]))
 
 
 def _joined(texts: Iterable[str]) -> str:

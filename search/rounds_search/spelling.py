@@ -103,6 +103,9 @@ def stem(folded: str) -> str:
     """
     if not (folded.isascii() and folded.isalpha()):
         return folded
+    if folded.endswith("itis"):
+        # Hepatitis is not hepatic, and meningitis not the meninges.
+        return folded
     if len(folded) >= SHORTEST_LATIN:
         for ending, singular in LATIN:
             folded = ending.sub(singular, folded)

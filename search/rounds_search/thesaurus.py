@@ -109,7 +109,7 @@ class Thesaurus:
     @classmethod
     def of(cls, lines: Iterable[str]) -> Thesaurus:
         """Return the thesaurus that *lines* write down."""
-        found: dict[Key, list[Sense]] = {}
+        found: dict[Key, dict[Sense, None]] = {}
         for line in lines:
             written = [_written(part) for part in line.partition("#")[0].split("|")]
             written = [one for one in written if one.term]
@@ -119,7 +119,7 @@ class Thesaurus:
                 key = key_of(one.term)
                 if 0 < len(key) <= LONGEST:
                     sense = Sense(sure, one.context, one.capitals)
-                    found.setdefault(key, []).append(sense)
+                    found.setdefault(key, {})[sense] = None
         return cls({key: tuple(senses) for key, senses in found.items()})
 
     def joined(self, other: Thesaurus) -> Thesaurus:

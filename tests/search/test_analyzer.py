@@ -84,6 +84,7 @@ def test_no_phrase_of_stems_reaches_across_ideographs() -> None:
         pytest.param("3.5", "35", id="decimals"),
         pytest.param("hypodense", "hyperdense", id="opposites"),
         pytest.param("no effusion", "effusion", id="negation"),
+        pytest.param("hepatitis", "hepatic", id="inflammation and organ"),
     ],
 )
 def test_two_meanings_stay_two(one: str, other: str) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from importlib import resources
 
 import pytest
 from hypothesis import given, settings
@@ -119,8 +120,8 @@ def test_an_expression_is_built_from_columns_and_quoted_tokens() -> None:
 
 def test_the_medical_sets_are_many_and_well_formed() -> None:
     terms = medical().terms
-    assert len(terms) > 700
-    assert all(len(others) > 1 for others in terms.values())
+    assert len(terms) > 3_000
+    assert all(len(one.terms) > 1 for senses in terms.values() for one in senses)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +140,48 @@ def test_abbreviations_and_languages_lead_to_each_other(asked: str, other: str) 
     length, others = medical().longest(list(units(asked)), 0)
     assert length == len(list(units(asked)))
     assert other in others
+
+
+def test_there_are_at_least_five_hundred_sets() -> None:
+    file = resources.files("rounds_search").joinpath("data", "medical.txt")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert sum(bool(line) and not line.startswith("#") for line in lines) >= 500
+
+
+def test_a_term_is_in_one_set_alone() -> None:
+    # Near kin that share a stem; any other term in two sets would be a wrong pair.
+    kin = {("malign",), ("enhanc",)}
+    twice = {key for key, senses in medical().terms.items() if len(senses) > 1}
+    assert twice <= kin
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "meant"),
+    [
+        pytest.param("PE of the lung", "PE", "pulmonary embolism", id="beside lung"),
+        pytest.param("PE unremarkable", "PE", None, id="physical examination"),
+        pytest.param("ms plaque", "ms", "multiple sclerosis", id="beside plaque"),
+        pytest.param("MS 脱髓鞘", "MS", "multiple sclerosis", id="beside Chinese"),
+        pytest.param("tell us", "us", None, id="no ultrasound"),
+        pytest.param("US kidney", "US", "ultrasound", id="ultrasound"),
+        pytest.param("hepatitis", "hepatitis", "肝炎", id="no liver"),
+    ],
+)
+def test_an_abbreviation_has_its_meaning_in_context_only(
+    text: str, source: str, meant: str | None
+) -> None:
+    added = parse(text).expansions().get(source, ())
+    assert (meant in added) if meant else not added
+
+
+def test_what_is_ambiguous_is_never_added() -> None:
+    assert "pe" not in parse("pulmonary embolism").clauses[0].added
+
+
+def test_synonyms_can_be_left_out_one_by_one() -> None:
+    (clause,) = parse("MRI", without={"核磁", "NMR"}).clauses
+    assert "磁共振" in clause.added
+    assert not {"核磁", "nmr"} & set(clause.added)
 
 
 def test_a_sites_own_sets_have_the_same_form() -> None:
