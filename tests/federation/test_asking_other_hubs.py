@@ -289,16 +289,15 @@ def test_the_key_is_for_its_owner_alone(pair: Pair) -> None:
 
 
 def test_records_are_managed_over_http(pair: Pair) -> None:
-    client = httpx.Client(
-        base_url=pair.here.url, headers={"x-person": "ann admin"}, timeout=60
-    )
+    headers = {"x-person": "ann admin"}
     key = registry.public_part(OKPKey.generate_key("Ed25519"))
     said = {"name": "south", "url": "https://south.example/", "public_key": key}
-    assert client.post("api/peers", json=said).status_code == 201
-    changed = client.put("api/peers/south", json={"is_asked": False}).json()
-    assert not changed["is_asked"]
-    assert client.delete("api/peers/south").status_code == 204
-    assert [one["name"] for one in client.get("api/peers").json()] == ["north"]
+    with httpx.Client(base_url=pair.here.url, headers=headers, timeout=60) as client:
+        assert client.post("api/peers", json=said).status_code == 201
+        changed = client.put("api/peers/south", json={"is_asked": False}).json()
+        assert not changed["is_asked"]
+        assert client.delete("api/peers/south").status_code == 204
+        assert [one["name"] for one in client.get("api/peers").json()] == ["north"]
 
 
 def test_a_person_asks_over_http(pair: Pair) -> None:

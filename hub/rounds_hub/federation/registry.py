@@ -32,6 +32,7 @@ __all__ = [
     "get_peer",
     "list_peers",
     "our_key",
+    "peer_names",
     "remove_peer",
 ]
 
@@ -157,6 +158,12 @@ def asked_peers(session: Session) -> list[PeerRecord]:
     """Return the peers to which a search goes."""
     wanted = select(Peer).where(Peer.enabled, Peer.is_asked).order_by(Peer.name)
     return [_record(one) for one in session.scalars(wanted)]
+
+
+def peer_names(house: House) -> tuple[str, ...]:
+    """Return what those hubs are called to which a search can go."""
+    with house.sessions.begin(write=False) as session:
+        return tuple(one.called for one in asked_peers(session))
 
 
 def our_key(house: House, principal: Principal) -> str:

@@ -23,7 +23,12 @@ LONGEST_REGION: Final = 100
 MOST_VALUES: Final = 50
 _EDGES: Final = 4
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
-_USUAL: Final = {"sort": "relevance", "lean": "auto", "view": "gallery"}
+_USUAL: Final = {
+    "sort": "relevance",
+    "lean": "auto",
+    "view": "gallery",
+    "elsewhere": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class Looking:
     lean: str = "auto"
     leave_out: tuple[str, ...] = ()
     view: str = "gallery"
+    elsewhere: str = ""
+    """``on`` where other hubs are asked, too."""
 
     @classmethod
     def of(cls, said: QueryParams | FormData) -> Looking:
@@ -72,6 +79,7 @@ class Looking:
             lean=_text(said, "lean", "auto"),
             leave_out=_texts(said, "leave_out"),
             view=view if view in VIEWS else "gallery",
+            elsewhere="on" if _text(said, "elsewhere") else "",
         )
 
     @property
