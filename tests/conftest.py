@@ -29,6 +29,7 @@ from rounds_hub.catalogue.sessions import Sessions
 from rounds_hub.cli.demo_process import demo_house
 from rounds_hub.errors import NotSignedInError
 from rounds_hub.settings import load_settings
+from rounds_search.backends.elastic import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,7 +136,7 @@ class _Postgresql:
 
 
 @pytest.fixture(scope="session")
-def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def elasticsearch() -> Iterator[str]:
     """Return the URL of a cluster: a node of the tests' own, or one that is given.
 
     The tests that ask for it run in one process (``SHARED`` in the root's
@@ -145,8 +146,26 @@ def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
-    with elasticsearch_node(tmp_path_factory.mktemp("elasticsearch")) as url:
+    # In memory, where there is such a folder: a node syncs at every turn.
+    memory = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
+    with (
+        tempfile.TemporaryDirectory(prefix="rounds-elasticsearch-", dir=memory) as kept,
+        elasticsearch_node(Path(kept)) as url,
+    ):
         yield url
+
+
+@pytest.fixture
+def cluster(elasticsearch: str) -> Iterator[Cluster]:
+    """Return a cluster with a prefix of its own, which has no index yet."""
+    from elasticsearch import Elasticsearch
+
+    made = Cluster(elasticsearch, prefix=f"test-{secrets.token_hex(4)}", seconds=120)
+    yield made
+    with Elasticsearch(elasticsearch, request_timeout=120) as client:
+        found = client.indices.get(index=f"{made.prefix}-*", allow_no_indices=True)
+        if found.body:
+            client.indices.delete(index=list(found.body))
 
 
 @contextmanager

@@ -52,7 +52,10 @@ class House:
         from rounds_search.vocabulary import Shelf  # noqa: PLC0415
 
         shelf = Shelf(self.settings.vocabulary_folder)
-        backend = WordedBackend(open_backend(self.settings.search_location), shelf)
+        opened = open_backend(
+            self.settings.search_location, **self.settings.search_options
+        )
+        backend = WordedBackend(opened, shelf)
         backend.ensure()
         return backend
 

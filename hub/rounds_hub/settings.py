@@ -31,6 +31,15 @@ class Rounds(Configurable):
     search_url = Unicode(
         "", help="Where the case index is; empty: a SQLite file in the data folder."
     ).tag(config=True)
+    search_api_key = Unicode(
+        "", help="The key that signs in to the search cluster; empty: none."
+    ).tag(config=True)
+    search_certificates = Unicode(
+        "", help="PEM file of who signs the search cluster's certificate; empty: known."
+    ).tag(config=True)
+    search_prefix = Unicode(
+        "rounds", help="What the names of our indices in a search cluster begin with."
+    ).tag(config=True)
     vocabulary_dir = Unicode(
         "",
         help="The folder with a site's synonyms and codes; empty: in the data folder.",
@@ -186,7 +195,18 @@ class Rounds(Configurable):
     @property
     def search_location(self) -> str:
         """Where the case index is, with the default filled in."""
-        return self.search_url or str(self.data / "index.sqlite")
+        named = self.search_url or os.environ.get("ELASTICSEARCH_URL", "")
+        return named or str(self.data / "index.sqlite")
+
+    @property
+    def search_options(self) -> dict[str, str]:
+        """How to speak to a search cluster."""
+        key = self.search_api_key or os.environ.get("ELASTICSEARCH_API_KEY", "")
+        return {
+            "api_key": key,
+            "certificates": self.search_certificates,
+            "prefix": self.search_prefix,
+        }
 
 
 def load_settings(config_file: str | None = None, **overrides: object) -> Rounds:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import secrets
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 
 class TestElasticBackend(SearchContract):
     @pytest.fixture
-    def index(self, elasticsearch: str) -> Iterator[Backend]:
-        prefix = f"contract-{secrets.token_hex(4)}"
-        with closing(ElasticBackend(Cluster(elasticsearch, prefix=prefix))) as made:
+    def index(self, cluster: Cluster) -> Iterator[Backend]:
+        with closing(ElasticBackend(cluster)) as made:
             made.ensure()
             yield made

@@ -159,7 +159,7 @@ def test_a_backend_is_opened_by_folder_or_address(tmp_path: Path) -> None:
     assert (tmp_path / "c" / "current").is_file()
 
 
-@pytest.mark.parametrize("place", ["http://localhost:9200", "redis://x", "sqlite://x"])
+@pytest.mark.parametrize("place", ["ftp://localhost", "redis://x", "sqlite://x"])
 def test_an_address_of_no_backend_is_refused_by_name(place: str) -> None:
     with pytest.raises(UnsupportedError, match=f"for '{place.partition(':')[0]}'"):
         open_backend(place)

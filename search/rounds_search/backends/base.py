@@ -74,10 +74,19 @@ class Backend(Protocol):
         """Free what is held; closing twice changes nothing."""
 
 
-def open_backend(place: str | Path) -> Backend:
-    """Return the backend for *place*: a folder, or ``sqlite:///folder``.
+def open_backend(
+    place: str | Path,
+    *,
+    api_key: str = "",
+    certificates: str = "",
+    prefix: str = "rounds",
+) -> Backend:
+    """Return the backend for *place*: a folder, ``sqlite:///folder`` or a cluster.
 
-    As elsewhere, three slashes begin a relative folder and four an absolute one.
+    As elsewhere, three slashes begin a relative folder and four an absolute one. A
+    cluster of Elasticsearch has ``http://`` or ``https://`` addresses; the key, the
+    certificates and the prefix are those of ``rounds_search.backends.elastic.Cluster``
+    and mean nothing to a folder.
 
     Raises
     ------
@@ -86,9 +95,10 @@ def open_backend(place: str | Path) -> Backend:
 
     Examples
     --------
-    >>> open_backend("http://localhost:9200")
+    >>> open_backend("http://localhost:9200").close()
+    >>> open_backend("redis://localhost")
     Traceback (most recent call last):
-    rounds_search.errors.UnsupportedError: No search backend for 'http' addresses. ...
+    rounds_search.errors.UnsupportedError: No search backend for 'redis' addresses. ...
     """
     from rounds_search.backends.sqlite import SqliteBackend  # noqa: PLC0415 - a cycle
 
@@ -97,8 +107,16 @@ def open_backend(place: str | Path) -> Backend:
         return SqliteBackend(Path(place))
     if scheme == "sqlite" and len(rest) > 1 and rest.startswith("/"):
         return SqliteBackend(Path(rest[1:]))
+    if scheme in {"http", "https"}:
+        # Only who has a cluster waits for its client to be imported.
+        from rounds_search.backends.elastic import (  # noqa: PLC0415
+            Cluster,
+            ElasticBackend,
+        )
+
+        return ElasticBackend(Cluster(str(place), api_key, certificates, prefix))
     msg = (
-        f"No search backend for {shown(scheme)} addresses. "
-        "Give a folder or 'sqlite:///folder'."
+        f"No search backend for {shown(scheme)} addresses. Give a folder, "
+        "'sqlite:///folder', or 'https://...' of Elasticsearch."
     )
     raise UnsupportedError(msg)
