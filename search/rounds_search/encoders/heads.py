@@ -1,49 +1,76 @@
 """Train an encoder further on labelled pictures: heads beside its own vectors.
 
-Each label (region, modality, group of disease, …) gets a head, a logistic regression on
-the vectors of an encoder. The class probabilities of all heads are joined to the
-vectors, so that what the labels tell apart lies apart. The result is an encoder of its
-own with a name of its own, beside the one that it goes on from.
+Each label (region, modality, group of disease, …) gets a head, a regression on how near
+a picture is to those trained with. The class probabilities of all heads are joined to
+the vectors, so that what the labels tell apart lies apart. The result is an encoder of
+its own with a name of its own, beside the one that it goes on from.
 
-Source: the square roots of two distributions have their Bhattacharyya coefficient as
-cosine; Bhattacharyya, Bull. Calcutta Math. Soc. 35, 1943.
+Source: kernel ridge regression with a subset of regressors, Rasmussen and Williams,
+"Gaussian processes for machine learning", 2006, section 8.3.1.
 """
 
 from __future__ import annotations
 
-import hashlib
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from scipy import linalg
 
-from rounds_search.documents import MAX_DIMENSION
-from rounds_search.encoders.folder import write_folder
 from rounds_search.encoders.knowing import Known
-from rounds_search.errors import RequestError, UnsupportedError, require
+from rounds_search.errors import RequestError, require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
-__all__ = ["Head", "Trained", "put_on_shelf", "train"]
+__all__ = ["OWN_PART", "Head", "Space", "Trained", "train"]
 
-AXES: Final = 256
+AXES: Final = 384
 """To how many numbers vectors are reduced, along the directions that they differ in."""
-OWN_PART: Final = 0.6
+OWN_PART: Final = 0.45
 """How much the reduced vectors count beside one head."""
-STRENGTH: Final = 0.03
-"""The inverse of the regularisation, on vectors whose axes deviate by 1 on average."""
-ROUNDS: Final = 200
+REACH: Final = 3.0
+"""How fast nearness falls off, by the usual distance of two pictures."""
+STRENGTH: Final = 0.15
+"""How strongly the regression is held back."""
+MOST_MARKS: Final = 3_000
 FEWEST: Final = 20
 FEWEST_OF_CLASS: Final = 5
 MOST_CLASSES: Final = 100
 SMALLEST: Final = 1e-6
-OPSET: Final = 17
-IR: Final = 9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Space:
+    """Where the pictures trained with lie.
+
+    Parameters
+    ----------
+    mean, axes
+        What is taken off a vector, ``(d,)``, and onto what it is then put, ``(d, a)``.
+    marks
+        ``(m, a)`` of unit length: pictures to which the nearness is measured.
+    fall
+        How fast it falls with one less the cosine.
+    """
+
+    mean: npt.NDArray[np.float32]
+    axes: npt.NDArray[np.float32]
+    marks: npt.NDArray[np.float32]
+    fall: float
+
+    def reduced(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return ``(n, a)`` of unit length for ``(n, d)`` *vectors*."""
+        return _unit((vectors - self.mean) @ self.axes)
+
+    def nearness(self, reduced: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return ``(n, m)``, 1 where a picture is the mark itself."""
+        near: npt.NDArray[np.float32] = np.exp(
+            np.float32(self.fall) * (reduced @ self.marks.T - 1)
+        )
+        return near
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,49 +83,56 @@ class Head:
         What it is about, ``region`` say.
     classes
         What it can be.
-    weights, bias
-        ``(axes, classes)`` and ``(classes,)`` of the logistic regression.
+    weights, shares
+        ``(m, classes)`` of the regression on nearness, and how frequent each is.
     """
 
     label: str
     classes: tuple[str, ...]
     weights: npt.NDArray[np.float32]
-    bias: npt.NDArray[np.float32]
+    shares: npt.NDArray[np.float32]
+
+    def probabilities(self, near: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return ``(n, classes)`` that sum to 1 for ``(n, m)`` nearness."""
+        raw = np.maximum(near @ self.weights + self.shares, 0)
+        sums = np.maximum(raw.sum(axis=1, keepdims=True), SMALLEST)
+        shares: npt.NDArray[np.float32] = (raw / sums).astype(np.float32)
+        return shares
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """An encoder's vectors reduced, and the heads on them.
+    """An encoder's vectors reduced, and the heads on them."""
 
-    Parameters
-    ----------
-    mean, axes
-        What is taken off a vector, ``(d,)``, and onto what it is then put, ``(d, a)``.
-    heads
-        One a label that there were pictures enough for.
-    known
-        The sample of the vectors trained with.
-    """
-
-    mean: npt.NDArray[np.float32]
-    axes: npt.NDArray[np.float32]
+    space: Space
     heads: tuple[Head, ...]
     known: Known | None
 
-    def reduced(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return ``(n, a)`` for ``(n, d)`` *vectors*."""
-        reduced: npt.NDArray[np.float32] = (vectors - self.mean) @ self.axes
-        return reduced
+    @property
+    def dimension(self) -> int:
+        """How many numbers a joined vector has."""
+        classes = sum(len(one.classes) for one in self.heads)
+        return int(self.space.axes.shape[1]) + classes
 
-    def probabilities(
-        self, vectors: npt.NDArray[np.float32]
-    ) -> dict[str, npt.NDArray[np.float32]]:
-        """Return ``(n, classes)`` by label: how likely each class is."""
-        reduced = self.reduced(vectors)
-        return {
-            head.label: _softmax(reduced @ head.weights + head.bias)
-            for head in self.heads
-        }
+    def joined(
+        self,
+        vectors: npt.NDArray[np.float32],
+        labels: Mapping[str, Sequence[str]] | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Return ``(n, dimension)`` of unit length for ``(n, d)`` *vectors*.
+
+        Where *labels* say what a picture shows, that is taken for what it would be
+        guessed to show.
+        """
+        reduced = self.space.reduced(vectors)
+        near = self.space.nearness(reduced)
+        parts = [reduced * np.float32(OWN_PART)]
+        for head in self.heads:
+            shares = head.probabilities(near)
+            if labels and head.label in labels:
+                shares = _told(head, shares, labels[head.label])
+            parts.append(shares)
+        return _unit(np.concatenate(parts, axis=1))
 
 
 def train(
@@ -122,16 +156,13 @@ def train(
     ------
     RequestError
         No label has two classes of enough pictures.
-    UnsupportedError
-        The extra ``pictures`` is not installed.
     """
     require(len(vectors) >= FEWEST, "The number of pictures", len(vectors), "from 20")
-    mean = vectors.mean(axis=0, dtype=np.float64)
-    axes = _axes(vectors - mean)
-    reduced = (vectors - mean) @ axes
-    scale = max(float(reduced.std(axis=0).mean()), SMALLEST)
+    space = _space(vectors)
+    reduced = space.reduced(vectors)
+    near = space.nearness(reduced)
     found = (
-        _head(label, reduced / scale, _usable(classes, cases))
+        _head(label, near, space, _usable(classes, cases))
         for label, classes in sorted(labels.items())
     )
     heads = tuple(one for one in found if one is not None)
@@ -141,20 +172,23 @@ def train(
             "more cases a body part, a modality and codes."
         )
         raise RequestError(msg)
-    return Trained(
-        mean=mean.astype(np.float32),
-        axes=(axes / scale).astype(np.float32),
-        heads=heads,
-        known=Known.of(_unit(reduced), cases),
-    )
+    return Trained(space, heads, Known.of(reduced, cases))
 
 
-def _axes(centred: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return ``(d, a)``: the directions in which *centred* vectors differ most."""
-    _, values, rows = np.linalg.svd(centred, full_matrices=False)
-    kept = int((values > values[0] * SMALLEST).sum()) if len(values) else 0
-    axes: npt.NDArray[np.float64] = rows[: max(1, min(AXES, kept))].T
-    return axes
+def _space(vectors: npt.NDArray[np.float32]) -> Space:
+    """Return the directions in which *vectors* differ most, and marks among them."""
+    mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centred = vectors - mean
+    spread = (centred.T @ centred).astype(np.float64)
+    count = min(AXES, len(vectors) - 1, len(spread))
+    last = len(spread) - 1
+    values, axes = linalg.eigh(spread, subset_by_index=[len(spread) - count, last])
+    kept = axes[:, values > max(values[-1], SMALLEST) * SMALLEST].astype(np.float32)
+    chance = np.random.default_rng(0)
+    chosen = np.sort(chance.permutation(len(vectors))[:MOST_MARKS])
+    marks = _unit(centred[chosen] @ kept)
+    usual = float(np.median(1 - marks @ marks.T))
+    return Space(mean, kept, marks, REACH / max(2 * usual, 0.01))
 
 
 def _usable(classes: Sequence[str], cases: Sequence[str]) -> list[str]:
@@ -172,141 +206,43 @@ def _usable(classes: Sequence[str], cases: Sequence[str]) -> list[str]:
 
 
 def _head(
-    label: str, reduced: npt.NDArray[np.float64], classes: Sequence[str]
+    label: str,
+    near: npt.NDArray[np.float32],
+    space: Space,
+    classes: Sequence[str],
 ) -> Head | None:
     """Return the head of one label, None where there are not two classes."""
     named = np.asarray(classes)
     there = named != ""
-    if len(np.unique(named[there])) < 2:  # noqa: PLR2004 - nothing to tell apart
+    names = np.unique(named[there])
+    if len(names) < 2:  # noqa: PLR2004 - nothing to tell apart
         return None
-    fitted = _regression(reduced[there], named[there])
-    weights, bias = fitted.coef_, fitted.intercept_
-    if len(weights) == 1:  # of two classes only the second is written down
-        weights, bias = np.vstack([-weights, weights]) / 2, np.r_[-bias, bias] / 2
+    wanted = (named[there][:, np.newaxis] == names).astype(np.float64)
+    shares = wanted.mean(axis=0)
+    rows = near[there].astype(np.float64)
+    among = space.nearness(space.marks).astype(np.float64)
+    left = rows.T @ rows + STRENGTH * among
+    # A little on the diagonal: pictures that are there twice would make it singular.
+    left[np.diag_indices_from(left)] += SMALLEST * len(left)
+    weights = linalg.solve(left, rows.T @ (wanted - shares), assume_a="pos")
     return Head(
         label,
-        tuple(str(one) for one in fitted.classes_),
-        weights.T.astype(np.float32),
-        bias.astype(np.float32),
+        tuple(str(one) for one in names),
+        weights.astype(np.float32),
+        shares.astype(np.float32),
     )
 
 
-def _regression(rows: npt.NDArray[np.float64], classes: npt.NDArray[np.str_]) -> Any:  # noqa: ANN401 - scikit-learn has no types
-    try:
-        from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - an extra
-        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
-    except ImportError:
-        msg = "Heads are trained with scikit-learn: the extra 'pictures' has it."
-        raise UnsupportedError(msg) from None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = LogisticRegression(C=STRENGTH, max_iter=ROUNDS)
-        return model.fit(rows, classes)
-
-
-def put_on_shelf(shelf: Path, base: str, trained: Trained) -> str:
-    """Write the encoder that goes on from *base* into *shelf*; return its name.
-
-    The name has the hash of what was learnt in it.
-
-    Raises
-    ------
-    UnsupportedError
-        The extra ``pictures`` is not installed.
-    """
-    model = _model(trained)
-    sha256 = hashlib.sha256(model).hexdigest()
-    name = f"{base}-heads-{sha256[:10]}"
-    files = {"model.onnx": model}
-    dimension = _dimension(trained)
-    description: dict[str, object] = {
-        "id": name,
-        "licence": "as the encoder that it goes on from, and the archive's pictures",
-        "source": ", ".join(head.label for head in trained.heads),
-        "base": base,
-        "model": {"file": "model.onnx", "sha256": sha256},
-        "input": {"name": "vectors"},
-        "output": "vector",
-        "dimension": dimension,
-        "labels": {head.label: list(head.classes) for head in trained.heads},
-    }
-    if trained.known is not None:
-        files["known.npz"] = trained.known.written()
-        known = hashlib.sha256(files["known.npz"]).hexdigest()
-        description["known"] = {"file": "known.npz", "sha256": known}
-    write_folder(shelf / name, files, description)
-    return name
-
-
-def _model(trained: Trained) -> bytes:
-    """Return what goes from an encoder's vectors to the joined ones, as ONNX."""
-    try:
-        import onnx  # noqa: PLC0415 - an extra
-    except ImportError:
-        msg = "Heads are written with 'onnx': the extra 'pictures' has it."
-        raise UnsupportedError(msg) from None
-    made: Any = onnx
-    nodes: list[Any] = []
-    constants: list[Any] = []
-
-    def node(kind: str, *inputs: str, **attributes: object) -> str:
-        name = f"at{len(nodes)}"
-        nodes.append(made.helper.make_node(kind, inputs, [name], **attributes))
-        return name
-
-    def constant(numbers: object) -> str:
-        name = f"w{len(constants)}"
-        whole = np.asarray(numbers, np.float32)
-        constants.append(made.numpy_helper.from_array(whole, name))
-        return name
-
-    apart = node("Sub", "vectors", constant(trained.mean))
-    reduced = node("MatMul", apart, constant(trained.axes))
-    own = node("LpNormalization", reduced, axis=1, p=2)
-    parts = [node("Mul", own, constant(OWN_PART))]
-    for head in trained.heads:
-        logits = node("MatMul", reduced, constant(head.weights))
-        shares = node("Softmax", node("Add", logits, constant(head.bias)), axis=1)
-        parts.append(node("Sqrt", shares))
-    nodes.append(made.helper.make_node("Concat", parts, ["vector"], axis=1))
-    return _written(made, nodes, constants, trained)
-
-
-def _written(
-    onnx: Any,  # noqa: ANN401 - it has no types
-    nodes: Sequence[Any],
-    constants: Sequence[Any],
-    trained: Trained,
-) -> bytes:
-    """Return a graph, checked, as the bytes of a file."""
-    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
-    given, got = ["n", len(trained.mean)], ["n", _dimension(trained)]
-    graph = helper.make_graph(
-        nodes,
-        "heads",
-        [helper.make_tensor_value_info("vectors", kind, given)],
-        [helper.make_tensor_value_info("vector", kind, got)],
-        constants,
-    )
-    opsets = [helper.make_opsetid("", OPSET)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR)
-    onnx.checker.check_model(model, full_check=True)
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
-
-
-def _dimension(trained: Trained) -> int:
-    count = trained.axes.shape[1] + sum(len(one.classes) for one in trained.heads)
-    require(count <= MAX_DIMENSION, "The number of classes", count, "at most 4096")
-    return int(count)
-
-
-def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: npt.NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+def _told(
+    head: Head, shares: npt.NDArray[np.float32], classes: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    """Return *shares* with certainty where *classes* say what it is."""
+    certain = np.asarray(classes)[:, np.newaxis] == np.asarray(head.classes)
+    told = certain.any(axis=1, keepdims=True)
+    return np.where(told, certain.astype(np.float32), shares)
 
 
 def _unit(rows: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.maximum(lengths, SMALLEST)).astype(np.float32)
+    scaled: npt.NDArray[Any] = rows / np.maximum(lengths, SMALLEST)
+    return scaled.astype(np.float32)
