@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from rounds_hub.catalogue.models import OutboxEvent, UtcDateTime, utc_now
-from rounds_hub.catalogue.sessions import Sessions
+from rounds_hub.catalogue.sessions import MIGRATIONS, Sessions, newest_revision
 from rounds_hub.catalogue.tables import metadata
 from rounds_hub.errors import SettingsError
 
@@ -154,3 +156,22 @@ def test_the_catalogue_is_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_the_type_of_moments_says_so() -> None:
     assert "DATETIME" in str(UtcDateTime().impl)
+
+
+def test_the_newest_revision_is_read_from_the_names_of_the_files() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    script = ScriptDirectory.from_config(config)
+    assert newest_revision() == script.get_current_head()
+
+
+def test_who_opens_a_catalogue_of_this_version_does_not_load_alembic(
+    tmp_path: Path,
+) -> None:
+    Sessions(f"sqlite:///{tmp_path / 'c.sqlite'}").migrate()
+    said = (
+        "import sys; from rounds_hub.catalogue.sessions import Sessions; "
+        "Sessions(sys.argv[1]).migrate(); sys.exit('alembic' in sys.modules)"
+    )
+    command = [sys.executable, "-c", said, f"sqlite:///{tmp_path / 'c.sqlite'}"]
+    assert subprocess.run(command, check=False).returncode == 0

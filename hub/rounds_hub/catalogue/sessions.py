@@ -6,11 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
@@ -23,10 +19,9 @@ if TYPE_CHECKING:
 
     Afterwards = Callable[[Session], None]
 
-__all__ = ["HouseSession", "Sessions"]
+__all__ = ["MIGRATIONS", "HouseSession", "Sessions", "newest_revision"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_LOCK = 7_461_001  # any number, the same in every process
 
 
 class HouseSession(Session):
@@ -83,36 +78,31 @@ class Sessions:
         SettingsError
             If the database was written by a newer version of Rounds.
         """
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        script = ScriptDirectory.from_config(config)
-        with self.engine.connect() as connection:
-            there = MigrationContext.configure(connection).get_current_revision()
-        if there == script.get_current_head():
+        there = _revision(self.engine)
+        if there == newest_revision():
             return
-        _refuse_newer(script, there)
-        with self.engine.connect() as plain:
-            connection = plain.execution_options(rounds_write=True)
-            with connection.begin():
-                if self.engine.dialect.name == "postgresql":
-                    connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+        # Alembic takes a while to load, and is needed once in the life of a version.
+        from rounds_hub.catalogue.migrating import upgrade  # noqa: PLC0415
+
+        upgrade(self.engine, there)
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
 
 
-def _refuse_newer(script: ScriptDirectory, there: str | None) -> None:
-    """Refuse a database whose revision this version does not know."""
-    known = {found.revision for found in script.walk_revisions()}
-    if there is not None and there not in known:
-        msg = (
-            f"The catalogue has schema {there!r}, which this version of Rounds "
-            "does not know: it was written by a newer one. Start that version."
-        )
-        raise SettingsError(msg)
+def newest_revision() -> str:
+    """Return the revision of the tables of this version of Rounds."""
+    return max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _revision(engine: Engine) -> str | None:
+    """Return the revision that a database has, None where it has no tables."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return None if found is None else str(found)
 
 
 @contextmanager
