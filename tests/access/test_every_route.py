@@ -209,6 +209,7 @@ VALUES = {
     "version": "1",
     "firing_id": "1",
     "search_id": "q1",
+    "deed": "seen",
 }
 FILE = {"files": {"files": ("one.dcm", b"no DICOM", "application/dicom")}}
 PICTURE = {"files": {"picture": ("one.png", b"no picture", "image/png")}}
@@ -247,7 +248,8 @@ BODIES: dict[str, Callable[[dict[str, str]], dict[str, Any]]] = {
     "POST api/imports": lambda _: FILE,
     "POST import": lambda _: FILE,
     "POST api/search/picture": lambda _: PICTURE,
-    "POST cases/picture": lambda _: PICTURE,
+    "POST cases/picture": lambda _: FILE,
+    "POST searches": lambda _: {"data": {"name": "Another", "asked": "q=brain"}},
     "POST api/search": lambda _: {"json": {"text": "brain"}},
     "POST api/peers": lambda _: {
         "json": {"name": "south", "url": "https://s.example/", "public_key": "A" * 43}

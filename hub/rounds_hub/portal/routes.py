@@ -16,12 +16,14 @@ from rounds_hub.portal import (
     home,
     importpages,
     nodes,
+    peers,
     preferences,
     routeform,
     routepages,
     runform,
     runpages,
     search,
+    searches,
     studies,
     transfers,
 )
@@ -51,6 +53,8 @@ def static_file(path: str) -> Response:
 for part in (
     home,
     search,
+    searches,
+    peers,
     caseform,
     runform,
     case,

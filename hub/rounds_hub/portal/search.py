@@ -7,12 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from rounds_hub.access.policy import Action, require
 from rounds_hub.archive import service as archive
 from rounds_hub.cases import service as cases
 from rounds_hub.cases.asking import Question
 from rounds_hub.cases.searching import Found, search
 from rounds_hub.cases.views import texts
 from rounds_hub.errors import HubError, InvalidError, NotFoundError
+from rounds_hub.federation.registry import peer_names
 from rounds_hub.portal.errors import said_of
 from rounds_hub.portal.forms import FormDep, one, uploads
 from rounds_hub.portal.labels import FACETS, N_, label_of
@@ -26,6 +28,7 @@ router = APIRouter(include_in_schema=False)
 REFUSED = (400, 413, 415, 422)
 """What is said on the page of the search itself, with what was asked still there."""
 MOST_OFFERED = 8
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ def suggest(
 @router.post("/cases/picture")
 def by_picture(visit: VisitDep, form: FormDep) -> HTMLResponse:
     """Show the cases whose pictures are like those that were sent."""
+    with visit.house.sessions.begin(write=False) as session:
+        require(session, visit.principal, Action.SEARCH)
     looking = Looking.of(form)
     after = one(form, "after") or None
     sent = uploads(form, "files")
@@ -133,7 +138,18 @@ def _shown(visit: Visit, looking: Looking, outcome: Outcome) -> HTMLResponse:
         refused=said_of(refused) if refused else None,
         facets=[(name, values) for name, values in facets if values],
         facet_names=FACETS,
+        suggested=_suggested(visit, looking),
+        peers=peer_names(visit.house),
     )
+
+
+def _suggested(visit: Visit, looking: Looking) -> str:
+    """Return what a search could be called when it is kept."""
+    said = [looking.text] if looking.text else []
+    for name, value in looking.chips:
+        label = label_of(name, value) if name in FACETS else value
+        said.append(visit.language.gettext(label))
+    return ", ".join(said)[:LONGEST_NAME]
 
 
 def _asked(visit: Visit, looking: Looking, found: Found) -> Asked:

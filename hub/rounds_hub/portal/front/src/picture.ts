@@ -28,7 +28,7 @@ export function watchPictureSearch(): void {
 class PictureSearch {
   private files: File[] = [];
   private url = "";
-  private started = false;
+  private focused = false;
 
   constructor(
     private readonly place: HTMLElement,
@@ -38,6 +38,10 @@ class PictureSearch {
     document.addEventListener("click", (event) => {
       if ((event.target as Element).closest("[data-pick]") !== null) input.click();
     });
+    // The name of a search to keep is nothing to search by.
+    place.addEventListener("change", (event) => {
+      if ((event.target as Element).closest(".save-sheet") !== null) event.stopPropagation();
+    }, true);
     this.listenToDrops();
     document.addEventListener("paste", (event) => {
       const files = [...(event.clipboardData?.files ?? [])];
@@ -47,8 +51,10 @@ class PictureSearch {
     });
     document.body.addEventListener("htmx:configRequest", (event) => this.configure((event as CustomEvent<Configured>).detail));
     document.body.addEventListener("htmx:historyRestore", () => this.drawn());
+    place.addEventListener("htmx:beforeSwap", () => (this.focused = place.contains(document.activeElement)));
     place.addEventListener("htmx:afterSettle", () => this.drawn());
-    this.drawn();
+    // htmx knows the forms of the page once it is there whole.
+    document.addEventListener("DOMContentLoaded", () => this.drawn());
   }
 
   private listenToDrops(): void {
@@ -194,10 +200,11 @@ class PictureSearch {
     const count = this.place.querySelector("#count")?.textContent ?? "";
     const said = document.querySelector("#said");
     if (said !== null && said.textContent !== count) said.textContent = count;
-    if (document.activeElement === document.body && this.started) {
+    // What had the focus is gone with the answer before: go on from its beginning.
+    if (document.activeElement === document.body && this.focused) {
       this.place.querySelector<HTMLElement>("#count")?.focus({ preventScroll: true });
     }
-    this.started = true;
+    this.focused = false;
   }
 
   private get pictured(): string {
