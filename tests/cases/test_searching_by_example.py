@@ -139,3 +139,34 @@ def test_what_is_sent_finds_its_like_and_is_not_kept(
     assert titles(answer) == ["A ball"]
     assert answer["asked"][0]["picture_url"].startswith("data:image/png;base64,")
     assert list((house.settings.data / "cache" / "questions").iterdir()) == []
+
+
+def test_a_region_finds_the_part_that_it_was_drawn_on(
+    house: House, client_as: ClientAs, add_case: AddCase
+) -> None:
+    case = add_case("everyone", title="This")
+    run_once(house)
+    uid = case.series[0].uid
+    box = {"left": 8, "top": 8, "right": 20, "bottom": 20}
+    one = {"kind": "region", "series_uid": uid, "slice": 2, "rectangle": box}
+    (hit,) = ask(client_as("student"), like=[one])["hits"]
+    pair = hit["pairs"][0]
+    assert (hit["why"], pair["leg"], pair["found"]["slice"]) == (
+        ["region 1"],
+        "region",
+        2,
+    )
+    left, top, right, bottom = pair["found"]["region"]
+    assert left <= 14 <= right
+    assert top <= 14 <= bottom
+
+
+def test_a_region_of_a_sent_picture_is_an_example(
+    house: House, client_as: ClientAs, add_case: AddCase
+) -> None:
+    add_case("everyone", title="A ball")
+    run_once(house)
+    corners = [[6, 6], [24, 8], [15, 26]]
+    one = {"kind": "upload", "polygon": corners}
+    (hit,) = send(client_as("student"), a_picture(), like=[one]).json()["hits"]
+    assert hit["ranks"] == {"region": 1}

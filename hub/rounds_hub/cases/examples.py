@@ -21,7 +21,7 @@ from rounds_hub.cases.unknown import hides
 from rounds_hub.cases.views import NO_PICTURES
 from rounds_hub.errors import InvalidError, NotFoundError, TooLargeError
 from rounds_hub.indexing.looks import Looks, Viewed
-from rounds_search.regions import region_encoder
+from rounds_search.regions import REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -156,7 +156,7 @@ def _of_series(
     looks = _looks(viewed, example, first)
     return Asked(
         example=example,
-        encoder=region_encoder(encoder) if example.region else encoder,
+        encoder=REGIONS if example.region else encoder,
         looks=looks,
         shown=_slices(series.uid, looks, first),
         patients=patients,
@@ -211,7 +211,7 @@ def _of_sent(example: Example, sent: Sent | None, encoder: str) -> Asked:
     )
     return Asked(
         example=example,
-        encoder=region_encoder(encoder) if example.region else encoder,
+        encoder=REGIONS if example.region else encoder,
         looks=looks,
         shown=shown,
         patients=sent.patients,

@@ -24,7 +24,7 @@ from rounds_hub.cases.found import Found, FoundHit, Shown, SlicePair
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.cases.unknown import case_id_of, document_id, hides, masked_title
 from rounds_hub.cases.views import NO_PICTURES, texts
-from rounds_hub.indexing.places import places_of
+from rounds_hub.indexing.vectors import places_of
 from rounds_hub.runs.models import Run
 
 if TYPE_CHECKING:
@@ -182,8 +182,7 @@ class Showing:
         series = self._series.get(_series_of(hit.pictures.get(leg, "")))
         if asked is None or series is None:
             return []
-        parts = any(one.region for one in asked.shown)
-        places = places_of(self.house, series, parts=parts)
+        places = places_of(self.house, series, asked.encoder)
         shown = (_pair(leg, asked.shown, series, places, one) for one in hit.pairs[leg])
         return [pair for pair in shown if pair is not None][:MOST_PAIRS]
 

@@ -28,9 +28,9 @@ from rounds_search.encoders import ENCODER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy as np
-    import numpy.typing as npt
     from sqlalchemy.orm import Session
+
+    from rounds_hub.indexing.looks import Looks
 
 __all__ = [
     "case_entry",
@@ -160,27 +160,29 @@ def run_entry(session: Session, run_id: str, revision: int) -> Document | Delete
 def image_entry(
     session: Session,
     series: Series,
-    vectors: npt.NDArray[np.float32],
+    looks: Looks,
     revision: int,
+    encoder: str = ENCODER,
 ) -> ImageDocument:
     """Return the images of *series*, which lead to the cases that show it."""
     cases = cases_of(session, series.uid)
     asking = [masked_id(case.id) for case in cases if case.unknown]
     parts = [body_part(series.body_part), *(case.body_part for case in cases)]
     return ImageDocument(
-        id=image_id(series.uid),
+        id=image_id(series.uid, encoder),
         case_ids=(*(case.id for case in cases), *asking)[:MAX_VALUES],
         revision=revision,
-        encoder=ENCODER,
-        vectors=vectors,
+        encoder=encoder,
+        vectors=looks.vectors,
+        positions=looks.known_positions,
         audience=audience.of_series(session, series),
         where=_filled_facets(modality=(series.modality,), body_part=parts),
     )
 
 
-def image_id(series_uid: str) -> str:
+def image_id(series_uid: str, encoder: str = ENCODER) -> str:
     """Return under which id the index has the images of a series."""
-    return f"{series_uid}:{ENCODER}"
+    return f"{series_uid}:{encoder}"
 
 
 def cases_of(session: Session, series_uid: str) -> list[Case]:

@@ -18,9 +18,11 @@ from rounds_hub.indexing.documents import (
     masked_entry,
     run_entry,
 )
-from rounds_hub.indexing.vectors import vectors_of
+from rounds_hub.indexing.vectors import looks_of
 from rounds_hub.runs.models import Run
 from rounds_search.documents import Delete, Document, ImageDocument
+from rounds_search.encoders import ENCODER
+from rounds_search.regions import REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,9 +37,11 @@ __all__ = ["Changes", "Entries"]
 Changes = dict[tuple[str, str], Document | ImageDocument | Delete]
 """What is written, by what it is of: ``("case", id)``, ``("run", id)``, …
 
-``("masked", id)`` is what learners find of an unknown case."""
+``("masked", id)`` is what learners find of an unknown case, ``("parts", uid)`` are the
+parts of the slices of a series."""
 
 KINDS: Final = ("series", "case", "run")
+MORE: Final = {"case": ("masked",), "series": ("parts",)}
 
 log = structlog.get_logger()
 
@@ -77,7 +81,7 @@ class Entries:
             things += self._around_case(key)
         if kind == "series":
             things += self._around_series(key)
-        return {thing: self._entry(*thing) for thing in _with_masked(things)}
+        return {thing: self._entry(*thing) for thing in _with_more(things)}
 
     def everything(self) -> Iterator[Document | ImageDocument]:
         """Yield every entry that the catalogue makes, one after the other."""
@@ -89,7 +93,7 @@ class Entries:
         ):
             found = self._session.scalars(select(key).distinct().order_by(key))
             things += [(kind, name) for name in found]
-        for thing in _with_masked(things):
+        for thing in _with_more(things):
             try:
                 entry = self._entry(*thing)
             except Exception:  # the log tells of it; the rest is indexed
@@ -140,24 +144,27 @@ class Entries:
             return masked_entry(self._session, key, self._revision)
         if kind == "run":
             return run_entry(self._session, key, self._revision)
-        return self._images(key)
+        return self._images(key, REGIONS if kind == "parts" else ENCODER)
 
-    def _images(self, uid: str) -> ImageDocument | Delete:
+    def _images(self, uid: str, encoder: str) -> ImageDocument | Delete:
         """Return the images of a series that a case shows, or that there are none."""
-        gone = Delete(image_id(uid), self._revision, pictures=True)
+        gone = Delete(image_id(uid, encoder), self._revision, pictures=True)
         series = self._session.get(Series, uid)
         if series is None or not cases_of(self._session, uid):
             return gone
-        vectors = vectors_of(self._house, series)
-        if vectors is None:
+        looks = looks_of(self._house, series, encoder)
+        if looks is None:
             return gone
-        return image_entry(self._session, series, vectors, self._revision)
+        return image_entry(self._session, series, looks, self._revision, encoder)
 
 
-def _with_masked(things: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return *things*, each case with what learners find of it."""
+def _with_more(things: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return *things*, each with what else the index has of it.
+
+    That is of a case what learners find of it, and of a series its parts.
+    """
     return [
         one
         for kind, key in things
-        for one in ([(kind, key), ("masked", key)] if kind == "case" else [(kind, key)])
+        for one in [(kind, key), *((more, key) for more in MORE.get(kind, ()))]
     ]

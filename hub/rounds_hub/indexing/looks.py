@@ -6,13 +6,13 @@ One way for what is put into the index and for what is asked with.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from rounds_kernels.pictures import default_window, to_picture
 from rounds_search.encoders import ENCODER, encode_volume, places, representative
-from rounds_search.regions import crop, tiles
+from rounds_search.regions import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Looks", "Viewed", "position_of"]
 
 Box = tuple[int, int, int, int]
-Place = tuple[int, tuple[float, float, float, float] | None]
-"""A slice, and the edges of a part of it or None."""
 WHOLE: Final = (0, 0, 0, 0)
 """The box that stands for a whole slice."""
 
@@ -147,36 +145,34 @@ class Viewed:
         LimitError
             If the box is outside of the slice.
         """
-        whole = self.picture(index)
-        edges = crop((whole.shape[0], whole.shape[1]), box)
-        return Looks.of([self._part(whole, index, edges)])
+        parts = self._parts(index)
+        return self._cut(parts, index, [parts.region(box)])
 
     def tiles(self) -> Looks | None:
         """Return what the tiles of the chosen slices look like, None without any."""
-        rows = []
+        found: list[Looks] = []
         for index in self.chosen():
-            whole = self.picture(index)
-            rows += [self._part(whole, index, box) for box in tiles(_grey(whole))]
-        return Looks.of(rows) if rows else None
+            parts = self._parts(index)
+            boxes = parts.tiles()
+            if boxes:
+                found.append(self._cut(parts, index, boxes))
+        return Looks.joined(found) if found else None
 
-    def chosen_places(self) -> list[Place]:
-        """Return of which slices the rows of the chosen ones are."""
-        return [(index, None) for index in self.chosen()]
+    def _parts(self, index: int) -> Parts:
+        _, down, across = self.volume.spacing
+        return Parts(self.picture(index), down / across)
 
-    def tile_places(self) -> list[Place]:
-        """Return of which parts the rows of the tiles are."""
-        return [
-            (index, _region(list(box)))
-            for index in self.chosen()
-            for box in tiles(_grey(self.picture(index)))
-        ]
-
-    def _part(
-        self, whole: npt.NDArray[np.uint8], index: int, box: Box
-    ) -> tuple[npt.NDArray[np.float32], int, float, Box]:
-        left, top, right, bottom = box
-        part = whole[top:bottom, left:right]
-        return self._described(part), index, self._at(index), box
+    def _cut(
+        self, parts: Parts, index: int, boxes: Sequence[tuple[float, ...]]
+    ) -> Looks:
+        count = len(boxes)
+        edges = [(left, top, right, bottom) for left, top, right, bottom in boxes]
+        return Looks(
+            parts.vectors(edges),
+            np.full(count, index, np.int32),
+            np.full(count, self._at(index), np.float32),
+            np.rint(np.array(boxes)).astype(np.int32),
+        )
 
     def _described(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         spacing = self.volume.spacing
@@ -187,11 +183,6 @@ class Viewed:
 
     def _at(self, index: int) -> float:
         return position_of(self.volume, index)
-
-
-def _grey(picture: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    """Return a picture without its colours."""
-    return picture if picture.ndim == 2 else picture.mean(axis=2)  # noqa: PLR2004
 
 
 def position_of(volume: Volume, index: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,28 +15,31 @@ from rounds_hub.access.principal import SYSTEM
 from rounds_hub.archive.volumes import open_stacks
 from rounds_hub.cases.views import NO_PICTURES
 from rounds_hub.errors import InvalidError, TooLargeError
-from rounds_kernels.pictures import default_window, to_picture
-from rounds_search.encoders import ENCODER, encode_volume, representative
+from rounds_hub.indexing.looks import Looks, Viewed
+from rounds_search.encoders import ENCODER
 from rounds_search.errors import RequestError
+from rounds_search.regions import REGIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy.typing as npt
-
     from rounds_hub.archive.models import Series
     from rounds_hub.house import House
-    from rounds_kernels.volumes import Volume
 
-__all__ = ["vectors_of"]
+__all__ = ["looks_of", "places_of"]
 
+Place = tuple[int, tuple[float, float, float, float] | None]
+
+VERSION: Final = "2"
+"""Part of every name; changed when other slices or parts are chosen."""
+PLACES_KEPT: Final = 2048
 _HASH: Final = re.compile(r"[0-9a-f]{16,128}")
 
 log = structlog.get_logger()
 
 
-def vectors_of(house: House, series: Series) -> npt.NDArray[np.float32] | None:
-    """Return one row for each chosen slice of *series*, (slices, d) float32.
+def looks_of(house: House, series: Series, encoder: str = ENCODER) -> Looks | None:
+    """Return what *series* looks like to *encoder*, a row for each slice or part.
 
     They are kept in the data folder under the hash of the content, so that a change of
     a case costs no decoding. A series that is no picture, or cannot be read as one,
@@ -43,44 +47,64 @@ def vectors_of(house: House, series: Series) -> npt.NDArray[np.float32] | None:
     """
     if series.modality in NO_PICTURES or not series.instance_count:
         return None
-    path = _path(house, series)
+    path = _path(house, series, encoder)
     if path is not None and path.exists():
-        kept: npt.NDArray[np.float32] = np.load(path)
-        return kept
+        return _read(path)
     try:
-        made = _encoded(open_stacks(house, SYSTEM, series.uid)[0])
+        viewed = Viewed(open_stacks(house, SYSTEM, series.uid)[0], encoder)
+        made = viewed.tiles() if encoder == REGIONS else viewed.slices(viewed.chosen())
     except (InvalidError, TooLargeError, RequestError) as error:
         log.warning("no images to index", series=series.uid, why=str(error))
         return None
-    if path is not None:
+    if path is not None and made is not None:
         _keep(path, made)
     return made
 
 
-def _encoded(volume: Volume) -> npt.NDArray[np.float32]:
-    """Return the vectors of some slices, windowed as a person sees them first."""
-    center, width = default_window(volume)
-    shown = [
-        to_picture(volume.array[index], center, width, inverted=volume.inverted)
-        for index in representative(volume.array)
-    ]
-    return encode_volume(np.stack(shown), volume.spacing)
+def places_of(house: House, series: Series, encoder: str) -> tuple[Place, ...]:
+    """Return of which slice and part each row of *series* in the index is.
+
+    A whole slice has None for its part. There are none where that was not kept here.
+    """
+    path = _path(house, series, encoder)
+    if path is None or not path.exists():
+        return ()
+    return _places(path)
 
 
-def _path(house: House, series: Series) -> Path | None:
+@lru_cache(maxsize=PLACES_KEPT)
+def _places(path: Path) -> tuple[Place, ...]:
+    """Return slices and parts from a file; what has its name never changes."""
+    looks = _read(path)
+    return tuple(zip(looks.indices, looks.regions, strict=True))
+
+
+def _path(house: House, series: Series, encoder: str) -> Path | None:
     """Return where the vectors of this content are kept."""
     if not _HASH.fullmatch(series.content_hash):
         return None
-    folder = house.settings.data / "vectors" / ENCODER
-    return folder / f"{series.content_hash}.npy"
+    folder = house.settings.data / "vectors" / encoder
+    return folder / f"{series.content_hash}-{VERSION}.npz"
 
 
-def _keep(path: Path, made: npt.NDArray[np.float32]) -> None:
+def _read(path: Path) -> Looks:
+    """Return what was kept at *path*."""
+    with np.load(path, allow_pickle=False) as kept:
+        return Looks(kept["vectors"], kept["slices"], kept["positions"], kept["boxes"])
+
+
+def _keep(path: Path, made: Looks) -> None:
     """Write the vectors under another name first; what has the name is whole."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{uuid.uuid4().hex}")
     with temporary.open("wb") as file:
-        np.save(file, made)
+        np.savez(
+            file,
+            vectors=made.vectors,
+            slices=made.slices,
+            positions=made.positions,
+            boxes=made.boxes,
+        )
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
