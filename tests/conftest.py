@@ -147,7 +147,7 @@ def elasticsearch() -> Iterator[str]:
         yield given
         return
     # In memory, where there is such a folder: a node syncs at every turn.
-    memory = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 (a new folder in it)
     with (
         tempfile.TemporaryDirectory(prefix="rounds-elasticsearch-", dir=memory) as kept,
         elasticsearch_node(Path(kept)) as url,
@@ -180,9 +180,8 @@ def elasticsearch_node(folder: Path, *, port: int = 0) -> Iterator[str]:
         *("--java-home", str(java_home()), "--wait", "240"),
     ]
     said = (folder / "said").open("w+")
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=said, stdin=subprocess.DEVNULL, text=True
-    )
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    process = subprocess.Popen(command, stdout=pipe, stderr=said, stdin=null, text=True)
     try:
         assert process.stdout is not None
         url = process.stdout.readline().strip()

@@ -22,19 +22,23 @@ if TYPE_CHECKING:
     Query = dict[str, Any]
     Found = list[dict[str, Any]]
 
-__all__ = ["MOST", "Asking"]
+__all__ = ["HEAD", "MOST", "Asking"]
 
 # The most rows that Elasticsearch gives at once (index.max_result_window).
 MOST: Final = 10_000
+# So many of the best are put into the exact order of bm25; behind them it is
+# Elasticsearch's.
+HEAD: Final = 1_000
 BY_ID: Final = {"id": "asc"}
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A client and the generation that it asks."""
+    """A client, the generation that it asks, and how many are put in exact order."""
 
     client: Elasticsearch
     state: State
+    head: int = HEAD
 
     def cases(self, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - a search's parts
         """Return the answer to a search of the cases."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from elasticsearch import NotFoundError
 
 from rounds_search.backends.elastic.answering import answer
-from rounds_search.backends.elastic.asking import Asking
+from rounds_search.backends.elastic.asking import HEAD, Asking
 from rounds_search.backends.elastic.connection import connect, translated
 from rounds_search.backends.elastic.generations import Generations
 from rounds_search.backends.elastic.schema import CASES, IMAGES
@@ -56,6 +56,9 @@ class ElasticBackend:
         graph (``int8_hnsw``) instead of comparing all.
     patience
         Seconds that a write waits for a rebuild that puts its indices in place.
+    head
+        How many of the best documents of a question of words are put into the exact
+        order of bm25; behind them it is Elasticsearch's own.
 
     Examples
     --------
@@ -70,11 +73,13 @@ class ElasticBackend:
         *,
         graph_above: int = GRAPH_ABOVE,
         patience: float = 30.0,
+        head: int = HEAD,
     ) -> None:
         """Remember where; nothing is asked yet."""
         self._client = connect(cluster)
         self._generations = Generations(self._client, cluster.prefix, graph_above)
         self._patience = patience
+        self._head = head
         self._lock = threading.Lock()
         self._known: tuple[float, State] | None = None
 
@@ -116,13 +121,14 @@ class ElasticBackend:
             for turn in range(TURNS):
                 state = self._state(fresh=turn > 0)
                 try:
-                    return answer(Asking(self._client, state), request)
+                    return answer(Asking(self._client, state, self._head), request)
                 except (NotFoundError, UnknownEncoderError, DimensionError):
                     # A rebuild took the indices away, or another process brought an
                     # encoder: what is there now decides.
                     if turn and state == self._state(fresh=True):
                         raise
-            return answer(Asking(self._client, self._state(fresh=True)), request)
+            state = self._state(fresh=True)
+            return answer(Asking(self._client, state, self._head), request)
 
     def rebuild(self, documents: Iterable[Entry]) -> WriteReport:
         """Fill new indices with *documents* and put them in the place of the old ones.

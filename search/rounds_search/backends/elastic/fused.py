@@ -11,7 +11,7 @@ import numpy as np
 
 from rounds_search.backends.elastic.listed import SUGGESTED_FROM
 from rounds_search.backends.elastic.pages import Page
-from rounds_search.backends.elastic.words import HEAD, BestFirst, Words, scored
+from rounds_search.backends.elastic.words import BestFirst, Words, scored
 from rounds_search.cursors import Cursor
 from rounds_search.fusion import fuse
 
@@ -117,9 +117,9 @@ class _Fusing:
         ]
         if not self.asked.has_words:
             return legs
-        best = self.best
-        if self.words is not None and (without or window > HEAD):
-            best = self.words.best(self.asked.asking, filters, size=max(HEAD, window))
+        best, head = self.best, self.asked.asking.head
+        if self.words is not None and (without or window > head):
+            best = self.words.best(self.asked.asking, filters, size=max(head, window))
         top = [(-s, name) for s, name in zip(best.scores, best.ids, strict=True)]
         return [("text", self.request.text_weight, top[:window]), *legs]
 

@@ -75,8 +75,8 @@ def phrases(query: TextQuery, *, relaxed: bool) -> list[list[Phrase]]:
     Examples
     --------
     >>> from rounds_search.queries import parse
-    >>> phrases(parse("5", expand=False), relaxed=False)
-    [[('phrase', ('5',))]]
+    >>> phrases(parse("x", expand=False), relaxed=False)
+    [[('phrase', ('x',))], [('stem', ('x',))]]
     """
     if relaxed:
         return [_needed(one) for one in query.loose()]

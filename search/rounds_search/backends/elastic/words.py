@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
     Query = dict[str, Any]
 
-__all__ = ["HEAD", "BestFirst", "Words", "scored"]
+__all__ = ["BestFirst", "Words", "scored"]
 
-# So many of the best are put into the exact order; behind them it is Elasticsearch's.
-HEAD: Final = 1_000
 BY_SCORE: Final = ({"_score": "desc"}, {"id": "asc"})
 
 
@@ -53,9 +51,7 @@ class Words:
         """Return the bm25 of a document with *tokens*."""
         return score(phrases(self.query, relaxed=self.relaxed), tokens, self.known)
 
-    def best(
-        self, asking: Asking, filters: list[Query], *, size: int = HEAD
-    ) -> BestFirst:
+    def best(self, asking: Asking, filters: list[Query], *, size: int) -> BestFirst:
         """Return the best documents under *filters*."""
         return self.ordered(self.told(asking, filters, size=size))
 
@@ -113,7 +109,8 @@ def _scored(
 ) -> tuple[Words, BestFirst]:
     unknown = Words(query, relaxed, Statistics(0, 0.0, {}))
     told, counted = asking.both(
-        unknown.body(filters, size=HEAD, **more), _counting(query, relaxed=relaxed)
+        unknown.body(filters, size=asking.head, **more),
+        _counting(query, relaxed=relaxed),
     )
     known = _statistics(query, counted, relaxed=relaxed)
     words = Words(query, relaxed, known)
