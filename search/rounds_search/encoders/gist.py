@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy import ndimage
+import scipy  # its parts load when they are first used, which takes a while
 
 from rounds_search.encoders.preparing import SIDE, SMALLEST, prepared
 
@@ -71,8 +71,12 @@ def _gradients(square: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return gradient energy by cell and angle at each scale, square-rooted."""
     found = []
     for sigma in SCALES:
-        down = ndimage.gaussian_filter(square, sigma, order=(1, 0), mode="nearest")
-        across = ndimage.gaussian_filter(square, sigma, order=(0, 1), mode="nearest")
+        down = scipy.ndimage.gaussian_filter(
+            square, sigma, order=(1, 0), mode="nearest"
+        )
+        across = scipy.ndimage.gaussian_filter(
+            square, sigma, order=(0, 1), mode="nearest"
+        )
         strength = np.hypot(down, across)
         angle = np.mod(np.arctan2(down, across), np.pi) * (ANGLES / np.pi)
         found.append(_by_cell(strength, angle))
@@ -117,7 +121,7 @@ def _patterns(square: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _pattern(square: npt.NDArray[np.float64], radius: int) -> npt.NDArray[np.int64]:
-    blurred = ndimage.gaussian_filter(square, radius / 3, mode="nearest")
+    blurred = scipy.ndimage.gaussian_filter(square, radius / 3, mode="nearest")
     turns = np.arange(8) * (np.pi / 4)
     inner = blurred[radius:-radius, radius:-radius]
     signs = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from rounds_search.errors import require
 
@@ -46,7 +46,7 @@ def prepared(picture: npt.NDArray[Any], side: int = SIDE) -> npt.NDArray[np.floa
 
 def _without_border(picture: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return *picture* without the rows and columns at its edges that show nothing."""
-    shown = ndimage.uniform_filter(picture, 3) > EMPTY
+    shown = scipy.ndimage.uniform_filter(picture, 3) > EMPTY
     rows = np.flatnonzero(shown.mean(axis=1) > EMPTY / 3)
     columns = np.flatnonzero(shown.mean(axis=0) > EMPTY / 3)
     if len(rows) < SMALLEST_SIDE or len(columns) < SMALLEST_SIDE:
@@ -90,13 +90,13 @@ def resized(
         return picture
     ratios = [old / new for old, new in zip(picture.shape, shape, strict=True)]
     sigmas = [max(0.0, 0.4 * (ratio - 1)) for ratio in ratios]
-    blurred = ndimage.gaussian_filter(picture, sigmas, mode="nearest", truncate=3)
+    blurred = scipy.ndimage.gaussian_filter(picture, sigmas, mode="nearest", truncate=3)
     rows, columns = (
         (np.arange(new) + 0.5) * ratio - 0.5
         for new, ratio in zip(shape, ratios, strict=True)
     )
     grid = np.meshgrid(rows, columns, indexing="ij")
-    fitted: npt.NDArray[np.float64] = ndimage.map_coordinates(
+    fitted: npt.NDArray[np.float64] = scipy.ndimage.map_coordinates(
         blurred, grid, order=1, mode="nearest"
     )
     return fitted
