@@ -300,13 +300,13 @@ class SignInByHeader:
 
 
 @pytest.fixture(scope="session")
-def serve_house() -> Callable[[Path], AbstractContextManager[tuple[House, str]]]:
-    """Return a function that serves a house of its own in a folder."""
+def serve_house() -> Callable[..., AbstractContextManager[tuple[House, str]]]:
+    """Return a function that serves a house of its own in a folder, with settings."""
     from rounds_hub.web import create_app
 
     @contextmanager
-    def serve(folder: Path) -> Iterator[tuple[House, str]]:
-        opened, port = open_house(folder), free_port()
+    def serve(folder: Path, **settings: str) -> Iterator[tuple[House, str]]:
+        opened, port = open_house(folder, **settings), free_port()
         app = create_app(opened, SignInByHeader(), "/services/rounds/")
         with serving(app, port):
             yield opened, f"http://127.0.0.1:{port}/services/rounds/"
