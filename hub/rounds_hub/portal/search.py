@@ -2,7 +2,7 @@
 
 # FastAPI reads these annotations when it starts: they cannot wait for a type checker.
 from dataclasses import dataclass, field, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -27,6 +27,12 @@ router = APIRouter(include_in_schema=False)
 
 REFUSED = (400, 413, 415, 422)
 """What is said on the page of the search itself, with what was asked still there."""
+TOO_LARGE = 413
+UNFIT = N_("Nothing can be found with this picture")
+TAKEN = N_(
+    "One PNG or JPEG of medical images is taken, DICOM files of one series, or a zip "
+    "of them, up to 256 MiB."
+)
 MOST_OFFERED = 8
 LONGEST_NAME = 200
 
@@ -135,12 +141,22 @@ def _shown(visit: Visit, looking: Looking, outcome: Outcome) -> HTMLResponse:
         found=found,
         asked=_asked(visit, looking, found),
         lost=outcome.lost,
-        refused=said_of(refused) if refused else None,
+        refused=_said(refused, looking) if refused else None,
         facets=[(name, values) for name, values in facets if values],
         facet_names=FACETS,
         suggested=_suggested(visit, looking),
         peers=peer_names(visit.house),
     )
+
+
+def _said(error: HubError, looking: Looking) -> dict[str, Any]:
+    """Return what the page says of a question that cannot be answered."""
+    said = said_of(error)
+    if not looking.pictured and "picture" not in said["problems"]:
+        return said
+    title = said["title"] if error.status == TOO_LARGE else UNFIT
+    step = TAKEN if looking.picture or not looking.pictured else said["next_step"]
+    return {**said, "title": title, "next_step": step}
 
 
 def _suggested(visit: Visit, looking: Looking) -> str:
