@@ -22,14 +22,14 @@ from rounds_search.suggestions import suggestions
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from rounds_search.backends.sqlite.columns import Mask, Rows, Snapshot
-    from rounds_search.backends.sqlite.legs import PictureLeg, TextLeg
+    from rounds_search.backends.sqlite.legs import Led, PictureLeg, TextLeg
     from rounds_search.backends.sqlite.scanning import Sidecar
-    from rounds_search.documents import Document, Pair
+    from rounds_search.documents import Document
     from rounds_search.requests import Request
 
 __all__ = ["View", "answer"]
@@ -188,15 +188,13 @@ class _Search:
         return self.table.columns[name].counts(among)
 
     def _hits(self, page: Rows, found: Found) -> tuple[Hit, ...]:
-        documents = self.view.documents(page.tolist())
-        scores = dict(zip(found.slots.tolist(), found.scores.tolist(), strict=True))
-        shown = set(page.tolist())
+        slots = page.tolist()
+        scores = dict(_among(page, found.slots, found.scores))
         ranks = {
-            name: {
-                slot: at for at, slot in enumerate(order.tolist(), 1) if slot in shown
-            }
+            name: dict(_among(page, order, np.arange(1, len(order) + 1)))
             for name, order in found.legs.items()
         }
+        led_by = self._led_by(slots)
         return tuple(
             Hit(
                 id=document.id,
@@ -204,12 +202,12 @@ class _Search:
                 document=document,
                 ranks={name: at[slot] for name, at in ranks.items() if slot in at},
                 highlights=self._highlights(document),
-                pictures={leg: picture for leg, (picture, _) in led_by.items()},
-                pairs={leg: pairs for leg, (_, pairs) in led_by.items()},
+                pictures={
+                    leg: led[slot][0] for leg, led in led_by.items() if slot in led
+                },
+                pairs={leg: led[slot][1] for leg, led in led_by.items() if slot in led},
             )
-            for slot, document, led_by in zip(
-                page.tolist(), documents, map(self._led_by, page.tolist()), strict=True
-            )
+            for slot, document in zip(slots, self.view.documents(slots), strict=True)
         )
 
     def _highlights(self, document: Document) -> dict[str, str]:
@@ -218,21 +216,25 @@ class _Search:
         marked = self.query.marked(relaxed=self.relaxed)
         return highlights(document.fields(), marked, self.query.begun())
 
-    def _led_by(self, slot: int) -> dict[str, tuple[str, tuple[Pair, ...]]]:
+    def _led_by(self, slots: Sequence[int]) -> dict[str, dict[int, Led]]:
         if not self.request.vectors:
             return {}
-        names = [leg.name for leg in self.request.vectors]
-        found = {
-            name: leg.picture_of(slot)
-            for name, leg in zip(names, self.pictures, strict=True)
-        }
-        return {name: led for name, led in found.items() if led is not None}
+        legs = zip(self.request.vectors, self.pictures, strict=True)
+        return {query.name: leg.led_by(slots) for query, leg in legs}
 
     def _suggestions(self, ordered: _Ordered) -> tuple[str, ...]:
         if not self.request.prefix.strip():
             return ()
         first = self.view.documents(ordered.slots[:SUGGESTED_FROM].tolist())
         return suggestions(self.request.prefix, [document.title for document in first])
+
+
+def _among(
+    page: Rows, slots: Rows, values: npt.NDArray[Any]
+) -> Iterator[tuple[int, Any]]:
+    """Yield those of *slots* that are on *page*, with their *values*."""
+    at = np.flatnonzero(np.isin(slots, page))
+    return zip(slots[at].tolist(), values[at].tolist(), strict=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 from contextlib import closing, suppress
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,7 @@ from rounds_search.backends.sqlite.schema import (
     translated,
 )
 from rounds_search.backends.sqlite.sidecar import Pace, Stand, mapped, slices
-from rounds_search.backends.sqlite.writing import PACE, write
+from rounds_search.backends.sqlite.writing import PACE, put_codes, write
 from rounds_search.documents import ImageDocument, WriteReport, unpacked
 from rounds_search.errors import IndexUnavailableError, SearchError
 from rounds_search.interaction import Slices
@@ -203,6 +204,7 @@ class SqliteBackend:
                 if before is not None:
                     _carry_deletions(connection, before)
                 report = _write_all(connection, made, documents, self._pace)
+                put_codes(connection, made, replace(self._pace, block=1))
                 connection.execute("INSERT INTO words (words) VALUES ('optimize')")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -29,6 +29,8 @@ class Layout:
         ``(p,)`` the first row of each and how many it has.
     pair_at, pair_document
         ``(q,)`` which of the ``p`` leads to which document, by document.
+    alone
+        ``(p,)`` which document each leads to, where each has one of its own; else None.
     """
 
     pictures: Rows
@@ -36,6 +38,7 @@ class Layout:
     count: Rows
     pair_at: Rows
     pair_document: Rows
+    alone: Rows | None = None
 
     @classmethod
     def of(cls, known: Pictures, encoder: str) -> Layout:
@@ -48,10 +51,15 @@ class Layout:
         inside = at >= 0
         at, document = at[inside], known.pair_document[inside]
         order = np.argsort(document, kind="stable")
-        return cls(
-            numbers,
-            known.start[numbers],
-            known.count[numbers],
-            at[order],
-            document[order],
-        )
+        pairs = at[order], document[order]
+        rows = known.start[numbers], known.count[numbers]
+        return cls(numbers, *rows, *pairs, _alone(len(numbers), *pairs))
+
+
+def _alone(pictures: int, at: Rows, document: Rows) -> Rows | None:
+    if len(at) != pictures or not (np.diff(document) > 0).all():
+        return None
+    led = np.empty(pictures, np.int64)
+    led[at] = document
+    # As many pairs as pictures, and yet one picture in two of them: another has none.
+    return led if len(np.unique(at)) == pictures else None

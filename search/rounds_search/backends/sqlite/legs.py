@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from rounds_search.documents import Pair
     from rounds_search.queries import TextQuery
     from rounds_search.requests import Request, Term, VectorQuery
+
+    Led = tuple[str, tuple[Pair, ...]]
 
 __all__ = ["PictureLeg", "TextLeg", "picture_legs", "text_leg"]
 
@@ -69,6 +71,7 @@ class PictureLeg:
     request: Request
     leg: VectorQuery
     nearest: Nearest | None
+    masks: dict[tuple[Term, ...], Mask] = field(default_factory=dict)
 
     def under(
         self, allowed: Mask, where: Sequence[Term]
@@ -80,36 +83,50 @@ class PictureLeg:
         if self.nearest is None:
             return np.empty(0, np.int64), np.empty(0)
         return self.nearest.best(
-            self._inside(where), allowed, self.request.window, self.leg.at_least
+            self._inside(self.nearest, where),
+            allowed,
+            self.request.window,
+            self.leg.at_least,
         )
 
-    def picture_of(self, slot: int) -> tuple[str, tuple[Pair, ...]] | None:
-        """Return the id of the nearest picture that leads to *slot*, and its pairs."""
+    def led_by(self, slots: Sequence[int]) -> dict[int, Led]:
+        """Return for each of *slots* the nearest picture that leads to it, if any."""
         if self.nearest is None:
-            return None
-        layout, scores = self.nearest.layout, self.nearest.scores
-        low, high = np.searchsorted(layout.pair_document, [slot, slot + 1])
-        at = layout.pair_at[low:high]
-        at = at[self._inside(self.request.where)[at]]
-        at = at[scores[at] >= self.leg.at_least]
-        if not len(at):
-            return None
-        best = int(at[np.argmax(scores[at])])
-        first, count = int(layout.start[best]), int(layout.count[best])
-        own = self.nearest.sidecar.known.part(first, first + count)
-        pairs = interact(self.nearest.asked, own, np.array([count])).pairs(0)
+            return {}
+        found = {slot: self._nearest_of(self.nearest, slot) for slot in slots}
+        best = {slot: at for slot, at in found.items() if at >= 0}
+        if not best:
+            return {}
+        layout, at = self.nearest.layout, np.array(list(best.values()))
+        ranges = Ranges(layout.start[at], layout.count[at])
+        rows = self.nearest.sidecar.known.rows(ranges.rows())
+        compared = interact(self.nearest.asked, rows, ranges.count)
         ids = self.view.snapshot.pictures.table.ids
-        return ids[int(layout.pictures[best])], pairs
+        return {
+            slot: (ids[int(layout.pictures[one])], compared.pairs(number))
+            for number, (slot, one) in enumerate(best.items())
+        }
 
-    def _inside(self, where: Sequence[Term]) -> Mask:
+    def _nearest_of(self, nearest: Nearest, slot: int) -> int:
+        """Return which picture of the layout is nearest and leads to *slot*, or -1."""
+        layout, scores = nearest.layout, nearest.scores
+        low, high = np.searchsorted(layout.pair_document, (slot, slot + 1))
+        at = layout.pair_at[low:high]
+        at = at[self._inside(nearest, self.request.where)[at]]
+        at = at[scores[at] >= self.leg.at_least]
+        return int(at[np.argmax(scores[at])]) if len(at) else -1
+
+    def _inside(self, nearest: Nearest, where: Sequence[Term]) -> Mask:
         """Return which pictures of the layout the asker may see and *where* keeps."""
-        table = self.view.snapshot.pictures.table
-        inside = table.readable(self.request.audience)
-        for term in where:
-            inside = inside & table.fitting(term)
-        if self.nearest is None:
-            return inside
-        return inside[self.nearest.layout.pictures]
+        found = self.masks.get(tuple(where))
+        if found is None:
+            table = self.view.snapshot.pictures.table
+            found = table.readable(self.request.audience)
+            for term in where:
+                found = found & table.fitting(term)
+            found = found[nearest.layout.pictures]
+            self.masks[tuple(where)] = found
+        return found
 
 
 def picture_legs(view: View, request: Request) -> list[PictureLeg]:

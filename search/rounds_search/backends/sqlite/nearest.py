@@ -27,8 +27,12 @@ __all__ = ["Nearest"]
 
 # So few rows are compared at once as they are.
 FEW: Final = 2_048
+# So few pictures are not worth a look at their longer codes.
+FEW_PICTURES: Final = 64
 # A scan reads straight through when at least this part of the rows is wanted.
 DENSE: Final = 0.25
+# No cosine is below that, and what is left out is.
+MOST_FAR: Final = 2.0
 # Bounds in memory at once.
 BLOCK: Final = 16_000_000
 # Scores of equal pictures are equal, however their rows were read.
@@ -65,6 +69,10 @@ class Nearest:
             Nearness below which nothing is.
         """
         layout = self.layout
+        if layout.alone is not None:
+            kept = inside & allowed[layout.alone]
+            chosen, scores = self._best_alone(kept, most, at_least)
+            return layout.alone[chosen], scores
         kept = inside[layout.pair_at] & allowed[layout.pair_document]
         at, led = layout.pair_at[kept], layout.pair_document[kept]
         if not len(at):
@@ -77,6 +85,42 @@ class Nearest:
         good = best >= floor
         return led[first[good]], best[good]
 
+    def _best_alone(
+        self, kept: Mask, most: int, at_least: float
+    ) -> tuple[Rows, npt.NDArray[np.float64]]:
+        """Return pictures and scores of ``best`` where each has its own document."""
+        whole = np.count_nonzero(kept) >= DENSE * len(kept)
+        promised = self._leading() if whole else None
+        if promised is not None:
+            np.copyto(promised, np.float32(-np.inf), where=~kept)
+            chosen, floor = self._reaching(promised, None, most, at_least)
+        else:
+            chosen, floor = np.flatnonzero(kept), at_least
+            if len(chosen) > most and self._rows(chosen) > self.few:
+                promised = self._closer(chosen)
+                chosen, floor = self._reaching(promised, chosen, most, at_least)
+        self.score(chosen)
+        chosen = chosen[self.scores[chosen] >= floor]
+        return chosen, self.scores[chosen]
+
+    def _reaching(
+        self, promised: Floats, chosen: Rows | None, most: int, at_least: float
+    ) -> tuple[Rows, float]:
+        """Return which of *chosen* (None: all) can be among the best, and a floor."""
+        if len(promised) <= most:
+            floor = at_least
+        else:
+            top = np.sort(np.argpartition(promised, -most)[-most:])
+            # Where fewer than that are wanted at all, nothing holds the others off.
+            enough = bool((promised[top] > -np.inf).all())
+            top = top if chosen is None else chosen[top]
+            if enough:
+                self.score(top)
+            floor = max(at_least, float(self.scores[top].min())) if enough else at_least
+        reaching = np.flatnonzero(promised >= max(floor, -MOST_FAR))
+        reaching = reaching if chosen is None else chosen[reaching]
+        return self._closest(reaching, floor), floor
+
     def score(self, chosen: Rows) -> None:
         """Compare the pictures *chosen*, ascending, unless they were compared."""
         chosen = chosen[np.isnan(self.scores[chosen])]
@@ -88,21 +132,22 @@ class Nearest:
         self, chosen: Rows, at: Rows, first: Rows, most: int, at_least: float
     ) -> float:
         """Score all that can be among the best, and return the least score of those."""
-        rows = int(self.layout.count[chosen].sum())
-        if len(first) <= most or rows * len(self.asked.vectors) <= self.few:
+        if len(first) <= most or self._rows(chosen) <= self.few:
             self.score(chosen)
             return at_least
-        promised = self._promises(chosen, rows)
+        promised = self._promises(chosen)
         spread = np.full(len(self.layout.pictures), -np.inf, np.float32)
         spread[chosen] = promised
         by_pair = spread[at]
         floor = max(at_least, self._floor(by_pair, at, first, most))
-        chosen = chosen[promised >= floor]
-        left = int(self.layout.count[chosen].sum())
-        if self.sidecar.directions is not None and left > self.few:
-            chosen = chosen[self._closer(chosen, left) >= floor]
-        self.score(chosen)
+        self.score(self._closest(chosen[promised >= floor], floor))
         return floor
+
+    def _closest(self, chosen: Rows, floor: float) -> Rows:
+        """Leave out of *chosen* what longer codes show to be below *floor*."""
+        if self.sidecar.directions is None or len(chosen) <= FEW_PICTURES:
+            return chosen
+        return chosen[self._closer(chosen) >= floor]
 
     def _floor(self, by_pair: Floats, at: Rows, first: Rows, most: int) -> float:
         """Return a score that at least *most* documents reach."""
@@ -117,23 +162,32 @@ class Nearest:
         reached = np.fmax.reduceat(self.scores[at], first)[top]
         return float(reached.min())
 
-    def _promises(self, chosen: Rows, rows: int) -> Floats:
-        """Return what the score of each of *chosen* is at most."""
-        asked = self.asked.vectors
-        whole = rows >= DENSE * self.sidecar.stand.rows
-        fits = self.sidecar.stand.rows * len(asked) <= BLOCK
-        leading = self.sidecar.leading(asked) if whole and fits else None
-        if leading is None:
-            return self._closer(chosen, rows)
-        start, count = self.layout.start[chosen], self.layout.count[chosen]
-        return _mean(maxima(leading, start, count))
+    def _rows(self, chosen: Rows) -> int:
+        """Return how many rows are compared for *chosen*, for each asked with."""
+        return int(self.layout.count[chosen].sum()) * len(self.asked.vectors)
 
-    def _closer(self, chosen: Rows, rows: int) -> Floats:
+    def _leading(self) -> Floats | None:
+        """Return what the score of each picture is at most, if that is quickly said."""
+        asked, layout = self.asked.vectors, self.layout
+        if self.sidecar.stand.rows * len(asked) > BLOCK or not len(layout.pictures):
+            return None
+        found = self.sidecar.leading(asked)
+        if found is None:
+            return None
+        return _mean(maxima(found, layout.start, layout.count))
+
+    def _promises(self, chosen: Rows) -> Floats:
+        """Return what the score of each of *chosen* is at most."""
+        whole = len(chosen) >= DENSE * len(self.layout.pictures)
+        leading = self._leading() if whole else None
+        return self._closer(chosen) if leading is None else leading[chosen]
+
+    def _closer(self, chosen: Rows) -> Floats:
         """Return what the score of each of *chosen* is at most by its int8 codes."""
         ranges = Ranges(self.layout.start[chosen], self.layout.count[chosen])
         asked = self.asked.vectors
         found = [np.empty(0, np.float32)]
-        for part in ranges.blocks(max(1, BLOCK // len(asked))) if rows else ():
+        for part in ranges.blocks(max(1, BLOCK // len(asked))):
             first = int(part.start[0])
             end = int(part.start[-1] + part.count[-1])
             if part.total >= DENSE * (end - first):

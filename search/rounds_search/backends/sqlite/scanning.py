@@ -49,10 +49,10 @@ class Part:
         """Return *codes* packed, *left* in columns one after the other."""
         return cls(numkong.dots_pack(np.asarray(codes)), np.asfortranarray(left))
 
-    def bounds(self, asked: Asked) -> Floats:
-        """Return ``(n, m)`` what each cosine is at most."""
-        found = np.asarray(numkong.dots_packed(asked.codes, self.packed))
-        return asked.bounds(found.T.astype(np.float32, order="F"), self.left)
+    def bounds(self, asked: Asked, into: Floats) -> None:
+        """Write ``(n, m)`` what each cosine is at most *into* an array."""
+        into[:] = np.asarray(numkong.dots_packed(asked.codes, self.packed)).T
+        asked.bounds(into, self.left)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,12 +104,16 @@ class Sidecar:
         if self.directions is None:
             return None
         question = Asked.of(asked, self.directions)
-        found = _each(
-            lambda part: part.bounds(question), self.parts, self._spread(LEAD)
+        shape = (len(asked), len(self.known.vectors))
+        found = np.empty(shape, np.float32).T
+        parts = zip(self.parts, _ranges(0, len(self.codes)), strict=True)
+        _each(
+            lambda one: one[0].bounds(question, found[one[1]]),
+            list(parts),
+            self._spread(LEAD),
         )
-        return np.concatenate(
-            [*found, self._exact(asked, slice(len(self.codes), None))]
-        )
+        found[len(self.codes) :] = self._exact(asked, slice(len(self.codes), None))
+        return found
 
     def bounds(self, asked: Floats, rows: Rows | slice) -> Floats:
         """Return ``(n, m)`` what the cosines of *rows* and *asked* are at most."""

@@ -51,7 +51,7 @@ class Pace:
     in use.
     """
 
-    block: int = 4_096
+    block: int = 1_024
     turn: int = 16_384
     unused: int = 16_384
 

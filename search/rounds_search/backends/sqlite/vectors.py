@@ -108,7 +108,8 @@ def maxima(
 ) -> npt.NDArray[np.float32]:
     """Return the greatest of each range; ranges ascend and may leave gaps."""
     if (count == 1).all():
-        return cosines[start]
+        whole = int(start[-1] - start[0]) == len(start) - 1
+        return cosines[start[0] : start[-1] + 1] if whole else cosines[start]
     # Beginning, end, beginning, end...: every second piece is a gap, and ignored.
     edges = np.column_stack((start, start + count)).ravel()[:-1]
     best: npt.NDArray[np.float32] = np.maximum.reduceat(

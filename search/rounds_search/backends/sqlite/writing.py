@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from rounds_search.documents import Delete
 
-__all__ = ["put_stand", "write"]
+__all__ = ["put_codes", "put_stand", "write"]
 
 PACE = Pace()
 COLUMNS = ", ".join(FIELDS)
@@ -238,6 +238,12 @@ def put_stand(connection: sqlite3.Connection, stand: Stand) -> None:
     values = astuple(stand)
     marks = ", ".join("?" * len(values))
     connection.execute(f"REPLACE INTO encoders VALUES ({marks})", values)  # noqa: S608 - marks
+
+
+def put_codes(connection: sqlite3.Connection, folder: Path, pace: Pace) -> None:
+    """Give the vectors of every encoder their codes, where *pace* asks for it."""
+    for row in connection.execute("SELECT * FROM encoders").fetchall():
+        put_stand(connection, coded(folder, Stand(*row), pace))
 
 
 def _supersedes(revision: int, known: int, live: bool) -> bool:  # noqa: FBT001 - a row
