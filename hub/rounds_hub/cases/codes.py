@@ -21,6 +21,7 @@ SCHEMES: Final[Mapping[str, tuple[str, re.Pattern[str]]]] = {
     "LN": ("LOINC", re.compile(r"\d{1,7}-\d")),
     "DCM": ("DICOM", re.compile(r"\d{5,6}")),
     "MSH": ("MeSH", re.compile(r"[DC]\d{5,9}")),
+    "ACR": ("ACR Index", re.compile(r"\d{1,4}(\.\d{0,6})?")),
     "FMA": ("FMA", re.compile(r"\d{1,7}")),
 }
 """The schemes a code may come from: their name, and the form of a value."""

@@ -40,8 +40,10 @@ VERBS: dict[str, Verb] = {
     "search": Verb("search", "Find cases and results."),
     "run": Verb("run", "Run a template on a series and wait for its result."),
     "index": Verb("index", "Rebuild the index of cases from the catalogue."),
+    "vocabulary": Verb("vocabulary", "Load a site's codes, check its words."),
     "archive": Verb("archive", "Say what the stores hold, and move objects by rule."),
     "doctor": Verb("doctor", "Look at every part, and say how to get what is missing."),
+    "eval": Verb("evaluate", "Measure how well cases are found, on labelled folders."),
     "bench": Verb("bench", "Measure, against the libraries that people know."),
     "test": Verb("gate", "Run every check of this checkout, as CI does."),
 }

@@ -17,6 +17,7 @@ from rounds_search.testing.paging import PagingContract
 from rounds_search.testing.permission import PermissionContract
 from rounds_search.testing.pictures import PicturesContract
 from rounds_search.testing.versions import VersionsContract
+from rounds_search.testing.words import WordsContract
 
 __all__ = ["SearchContract"]
 
@@ -27,5 +28,6 @@ class SearchContract(
     PermissionContract,
     PicturesContract,
     VersionsContract,
+    WordsContract,
 ):
     """Everything a backend must do, whatever keeps its index."""
