@@ -34,7 +34,7 @@ Box = tuple[float, float, float, float]
 REGIONS: Final = "rounds-parts-1"
 """What requests and picture documents call these vectors."""
 SIDE: Final = 144
-SIZES: Final = (2, 4)
+SIZES: Final = (2, 3)
 """How often a tile fits along the longer side of what a slice shows."""
 MARGIN: Final = 0.1
 """What is added on each side of a drawn region, as a part of its longer side."""

@@ -18,9 +18,9 @@ from rounds_hub.archive.volumes import stacks_of
 from rounds_hub.cases.found import Shown
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.cases.unknown import hides
-from rounds_hub.cases.views import NO_PICTURES
-from rounds_hub.errors import InvalidError, NotFoundError, TooLargeError
+from rounds_hub.errors import InvalidError, NotFoundError
 from rounds_hub.indexing.looks import Looks, Viewed
+from rounds_hub.indexing.vectors import looks_of
 from rounds_search.regions import REGIONS
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from rounds_hub.access.principal import Principal
-    from rounds_hub.archive.reading import SeriesRecord
     from rounds_hub.cases.asking import Example
     from rounds_hub.cases.uploads import Sent
     from rounds_hub.house import House
@@ -109,15 +108,11 @@ def _of_case(
         patients = patients_of(session, uids)
     found: list[Looks] = []
     shown: list[Shown] = []
-    for uid in uids:
-        try:
-            series, looks = _chosen(house, principal, uid, encoder)
-        except NotFoundError:
-            # Held back, or a report of an unknown case: not there for who asks.
-            continue
-        if looks is not None and len(found) < MOST_SERIES:
+    for uid in uids[:MOST_SERIES]:
+        looks = _chosen(house, principal, uid, encoder)
+        if looks is not None:
             found.append(looks)
-            shown += _slices(series.uid, looks)
+            shown += _slices(uid, looks)
     return Asked(
         example=example,
         encoder=encoder,
@@ -129,19 +124,13 @@ def _of_case(
     )
 
 
-def _chosen(
-    house: House, principal: Principal, uid: str, encoder: str
-) -> tuple[SeriesRecord, Looks | None]:
-    """Return a series of a case and its chosen slices, None where it has none."""
-    series = get_series(house, principal, uid)
-    if series.modality in NO_PICTURES:
-        return series, None
+def _chosen(house: House, principal: Principal, uid: str, encoder: str) -> Looks | None:
+    """Return the chosen slices of a series of a case, None where it has none."""
     try:
-        viewed = Viewed(stacks_of(house, principal, series)[0], encoder)
-    except (InvalidError, TooLargeError):
-        # Whoever opens the series is told why; the others of the case are enough here.
-        return series, None
-    return series, viewed.slices(viewed.chosen())
+        series = get_series(house, principal, uid)
+    except NotFoundError:
+        return None  # it is held back; the others of the case are enough here
+    return looks_of(house, series, encoder)
 
 
 def _of_series(
@@ -149,11 +138,13 @@ def _of_series(
 ) -> Asked:
     """Return a series, one slice of it, or a region of that slice."""
     series = get_series(house, principal, example.series_uid)
-    volume, first = _stack(stacks_of(house, principal, series), example)
-    viewed = Viewed(volume, encoder)
     with house.sessions.begin(write=False) as session:
         patients = patients_of(session, [series.uid])
-    looks = _looks(viewed, example, first)
+    looks, first = looks_of(house, series, encoder), 0
+    if looks is None or example.slice is not None:
+        # Where it cannot be shown, this says why.
+        volume, first = _stack(stacks_of(house, principal, series), example)
+        looks = _looks(Viewed(volume, encoder), example, first)
     return Asked(
         example=example,
         encoder=REGIONS if example.region else encoder,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rounds_hub.archive.models import Series
+    from rounds_hub.archive.reading import SeriesRecord
     from rounds_hub.house import House
 
 __all__ = ["looks_of", "places_of"]
@@ -38,7 +39,9 @@ _HASH: Final = re.compile(r"[0-9a-f]{16,128}")
 log = structlog.get_logger()
 
 
-def looks_of(house: House, series: Series, encoder: str = ENCODER) -> Looks | None:
+def looks_of(
+    house: House, series: Series | SeriesRecord, encoder: str = ENCODER
+) -> Looks | None:
     """Return what *series* looks like to *encoder*, a row for each slice or part.
 
     They are kept in the data folder under the hash of the content, so that a change of
@@ -79,7 +82,7 @@ def _places(path: Path) -> tuple[Place, ...]:
     return tuple(zip(looks.indices, looks.regions, strict=True))
 
 
-def _path(house: House, series: Series, encoder: str) -> Path | None:
+def _path(house: House, series: Series | SeriesRecord, encoder: str) -> Path | None:
     """Return where the vectors of this content are kept."""
     if not _HASH.fullmatch(series.content_hash):
         return None
