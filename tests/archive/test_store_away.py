@@ -11,6 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 from tests.conftest import SignInByHeader, free_port, serving
+from tests.gateway.speaking import UID, know, storescu, write_slices
 
 from rounds_hub.archive import placing
 from rounds_hub.archive.committing import stage
@@ -22,6 +23,7 @@ from rounds_hub.archive.store import StoreAwayError
 from rounds_hub.archive.volumes import open_stacks
 from rounds_hub.catalogue.models import utc_now
 from rounds_hub.errors import HubError
+from rounds_hub.gateway.listener import Listener
 from rounds_hub.house import House
 from rounds_hub.settings import load_settings
 from rounds_hub.web import create_app
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from rounds_hub.access.principal import Principal
 
 SERIES = "1.2.826.0.1.3680043.10.1338.1.1"
-SENDERS, MOST = 4, 2000
+SENDERS, MOST, PORTION = 4, 2000, 5
 STOW = {
     "content-type": 'multipart/related; type="application/dicom"; boundary=mark',
     "accept": "application/dicom+json",
@@ -109,7 +111,7 @@ def test_old_objects_move_to_a_bucket_and_are_read_there(
 
 
 class Senders:
-    """Two who send through the committer, as the gateway does, and two by STOW-RS.
+    """Two who send through the committer, two by STOW-RS, and DCMTK's storescu.
 
     Each sends until it hears of a failure; what it was told is kept lies in *told*.
     """
@@ -117,7 +119,9 @@ class Senders:
     def __init__(self, house: House, client: httpx.Client, doctor: Principal) -> None:
         self.house, self.doctor = house, doctor
         self.client = client
-        self.told: dict[str, list[str]] = {"committer": [], "stow": []}
+        self.told: dict[str, list[str]] = {"committer": [], "stow": [], "dimse": []}
+        self.heard = ""
+        """What storescu was told last."""
 
     def send(self, sender: int, instance: Callable[..., bytes]) -> None:
         way = "stow" if sender % 2 else "committer"
@@ -127,6 +131,17 @@ class Senders:
             if said is None:
                 return
             self.told[way].append(said)
+
+    def store(self, port: int, folder: Path) -> None:
+        """Send portion after portion with storescu until one is not taken whole."""
+        for first in range(0, MOST, PORTION):
+            paths = write_slices(folder, range(first, first + PORTION))
+            self.heard = storescu(port, *paths)
+            kept = self.heard.count("(Success)")
+            numbers = range(first, first + kept)
+            self.told["dimse"] += [f"{UID}.1.{100_000 + one}" for one in numbers]
+            if kept < PORTION:
+                return
 
     def _commit(self, file: bytes) -> str | None:
         attribution = Attribution(self.doctor, ["everyone"])
@@ -147,6 +162,12 @@ class Senders:
         return str(stored["00081155"]["Value"][0])
 
 
+@pytest.fixture
+def senders(far_house: House, far_client: httpx.Client, doctor: Principal) -> Senders:
+    """Return those who will send to that house."""
+    return Senders(far_house, far_client, doctor)
+
+
 def in_parts(file: bytes) -> bytes:
     head = b"--mark\r\nContent-Type: application/dicom\r\n\r\n"
     return head + file + b"\r\n--mark--\r\n"
@@ -154,18 +175,22 @@ def in_parts(file: bytes) -> bytes:
 
 def test_what_was_acknowledged_is_there_after_the_store_was_killed(
     far_house: House,
-    far_client: httpx.Client,
+    senders: Senders,
     object_server: ObjectServer,
-    doctor: Principal,
     instance: Callable[..., bytes],
+    tmp_path: Path,
 ) -> None:
-    senders = Senders(far_house, far_client, doctor)
-    with ThreadPoolExecutor(SENDERS) as pool:
+    doctor = senders.doctor
+    far_house.settings.gateway_port = 0
+    know(far_house, "STORESCU")
+    with ThreadPoolExecutor(SENDERS + 1) as pool, Listener(far_house) as gateway:
         sending = [pool.submit(senders.send, n, instance) for n in range(SENDERS)]
+        sending += [pool.submit(senders.store, gateway.port, tmp_path / "slices")]
         wait_until(lambda: min(map(len, senders.told.values())) >= 15)
         object_server.kill()
         for one in sending:
             one.result(120)
+    assert "Refused: OutOfResources" in senders.heard
     with pytest.raises(HubError, match="does not answer"):
         store(far_house, doctor, [Offer("slice", instance(1, 9))])
     object_server.start()
