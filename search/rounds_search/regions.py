@@ -55,7 +55,7 @@ DIMENSION: Final = (
 # How much each part counts in the cosine.
 GRADIENTS_PART: Final = 1.0
 LAYOUT_PART: Final = 0.7
-LEVELS_PART: Final = 0.7
+LEVELS_PART: Final = 1.2
 PATTERNS_PART: Final = 0.5
 PLACE_PART: Final = 0.6
 

@@ -232,9 +232,9 @@ def test_the_loop_is_quick_and_ends_when_told(
     try:
         add_case("c1", "everyone")
         since = time.monotonic()
-        while not found("everyone") and time.monotonic() - since < 10:
+        while not found("everyone") and time.monotonic() - since < 30:
             time.sleep(0.01)
-        assert time.monotonic() - since < 2
+        assert time.monotonic() - since < 10
     finally:
         stop.set()
         worker.join(10)
@@ -248,7 +248,7 @@ def test_a_rebuilt_index_is_the_one_that_was(
     add_case("c2", "role:doctor", seed=2)
     drain(any_house)
     before = found("everyone"), found("role:doctor"), found("role:admin")
-    assert consumer.rebuild(any_house) == 5
+    assert consumer.rebuild(any_house) == 7
     assert (found("everyone"), found("role:doctor"), found("role:admin")) == before
 
 
@@ -280,14 +280,14 @@ def test_images_are_encoded_once_for_their_content(
 ) -> None:
     uid = add_case("c1", "everyone")
     drain(any_house)
-    kept = list((any_house.settings.data / "vectors").rglob("*.npy"))
+    kept = list((any_house.settings.data / "vectors").rglob("*.npz"))
     with any_house.sessions.begin(write=False) as session:
         content = session.get_one(Series, uid).content_hash
-    assert [path.stem for path in kept] == [content]
-    written = kept[0].stat().st_mtime_ns
+    assert [path.stem.partition("-")[0] for path in kept] == [content] * 2
+    written = [path.stat().st_mtime_ns for path in kept]
     service.withdraw(any_house, teacher, "c1")
     drain(any_house)
-    assert kept[0].stat().st_mtime_ns == written
+    assert [path.stat().st_mtime_ns for path in kept] == written
 
 
 WORKER = """

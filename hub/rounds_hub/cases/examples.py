@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from rounds_hub.access.principal import Principal
+    from rounds_hub.archive.reading import SeriesRecord
     from rounds_hub.cases.asking import Example
     from rounds_hub.cases.uploads import Sent
     from rounds_hub.house import House
@@ -109,10 +110,11 @@ def _of_case(
     found: list[Looks] = []
     shown: list[Shown] = []
     for uid in uids[:MOST_SERIES]:
-        looks = _chosen(house, principal, uid, encoder)
-        if looks is not None:
+        chosen = _chosen(house, principal, uid, encoder)
+        if chosen is not None:
+            series, looks = chosen
             found.append(looks)
-            shown += _slices(uid, looks)
+            shown += _slices(series, looks)
     return Asked(
         example=example,
         encoder=encoder,
@@ -124,13 +126,16 @@ def _of_case(
     )
 
 
-def _chosen(house: House, principal: Principal, uid: str, encoder: str) -> Looks | None:
-    """Return the chosen slices of a series of a case, None where it has none."""
+def _chosen(
+    house: House, principal: Principal, uid: str, encoder: str
+) -> tuple[SeriesRecord, Looks] | None:
+    """Return a series of a case with its chosen slices, None where it has none."""
     try:
         series = get_series(house, principal, uid)
     except NotFoundError:
         return None  # it is held back; the others of the case are enough here
-    return looks_of(house, series, encoder)
+    looks = looks_of(house, series, encoder)
+    return None if looks is None else (series, looks)
 
 
 def _of_series(
@@ -149,7 +154,7 @@ def _of_series(
         example=example,
         encoder=REGIONS if example.region else encoder,
         looks=looks,
-        shown=_slices(series.uid, looks, first),
+        shown=_slices(series, looks, first),
         patients=patients,
     )
 
@@ -209,10 +214,16 @@ def _of_sent(example: Example, sent: Sent | None, encoder: str) -> Asked:
     )
 
 
-def _slices(uid: str, looks: Looks, first: int = 0) -> tuple[Shown, ...]:
+def _slices(series: SeriesRecord, looks: Looks, first: int = 0) -> tuple[Shown, ...]:
     """Return where the rows of *looks* are in the archive."""
     return tuple(
-        Shown(series_uid=uid, slice=index + first, region=box)
+        Shown(
+            series_uid=series.uid,
+            slice=index + first,
+            region=box,
+            columns=series.columns,
+            rows=series.rows,
+        )
         for index, box in zip(looks.indices, looks.regions, strict=True)
     )
 

@@ -19,8 +19,8 @@ class Shown:
     """One slice: where it is in the archive, or a small picture of what was sent.
 
     *slice* counts from 0 and is -1 where there are no slices; *region* are the edges of
-    the part that was compared, ``(left, top, right, bottom)`` in pixels of the slice;
-    *columns* and *rows* say how large a slice is that was sent.
+    the part that was compared, ``(left, top, right, bottom)`` in pixels of the slice,
+    which has *columns* and *rows* of them.
     """
 
     series_uid: str = ""

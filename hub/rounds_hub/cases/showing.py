@@ -219,7 +219,13 @@ def _pair(
     if not (pair.asked < len(asked) and pair.row < len(places)):
         return None
     index, region = places[pair.row]
-    found = Shown(series_uid=series.uid, slice=index, region=region)
+    found = Shown(
+        series_uid=series.uid,
+        slice=index,
+        region=region,
+        columns=series.columns,
+        rows=series.rows,
+    )
     return SlicePair(leg, pair.score, asked[pair.asked], found)
 
 
