@@ -40,6 +40,7 @@ ROOMS = (
     "gateway",
     "cases",
     "federation",
+    "indexing",
     "runs",
     "routing",
     "viewer",

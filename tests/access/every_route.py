@@ -49,6 +49,7 @@ TABLE = {
     "GET api/federation/key": "iffffy",
     "POST api/federation/ask": "ifyyyy",
     "POST api/federation/search": "iiiiii",
+    "GET api/index": "iffffy",
     "GET api/search": "ifyyyy",
     "POST api/search": "ifyyyy",
     "POST api/search/picture": "ifyyyy",
