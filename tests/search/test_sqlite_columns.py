@@ -69,9 +69,17 @@ def test_a_column_counts_like_a_dict_of_sets(
     counts = Counter(
         value for row, values in plain.items() if among[row] for value in values
     )
-    found = column_of(changes).counts(np.array(among))
+    column = column_of(changes)
+    found = column.counts(np.array(among))
+    assert column.counts_of(np.flatnonzero(among)) == found
     assert dict(found) == counts
     assert found == sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+
+def test_few_rows_are_counted_one_by_one() -> None:
+    entries = [(row, ["b", "a"] if row % 3 else ["c"]) for row in range(90)]
+    column = Column().replaced(np.arange(90), entries)
+    assert column.counts_of(np.array([4, 3, 89])) == [("a", 2), ("b", 2), ("c", 1)]
 
 
 @given(CHANGES)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["millions", "races"]
 
 CASES: Final = 100_000
-QUICK_CASES: Final = 2_000
+QUICK_CASES: Final = 4_000
 SLICES: Final = 50
 QUESTIONS: Final = 40
 BEST: Final = 10

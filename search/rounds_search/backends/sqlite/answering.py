@@ -183,9 +183,7 @@ class _Search:
     def _counts(self, name: str, found: Found) -> list[tuple[str, int]]:
         if any(field == name for field, _ in self.terms):
             found = self.found(without=name)
-        among = np.zeros(self.table.size, np.bool_)
-        among[found.slots] = True
-        return self.table.columns[name].counts(among)
+        return self.table.columns[name].counts_of(found.slots)
 
     def _hits(self, page: Rows, found: Found) -> tuple[Hit, ...]:
         slots = page.tolist()
