@@ -98,6 +98,16 @@ class Series:
         """A small PNG of its middle image."""
         return self._service.content(f"api/series/{self.uid}/thumbnail.png")
 
+    def slice_png(self, number: int) -> bytes:
+        """Return one slice as PNG, counted from 0, in the window one sees it in first.
+
+        Raises
+        ------
+        NotFoundError
+            If it has no such slice.
+        """
+        return self._service.content(f"api/series/{self.uid}/frames/{number}.png")
+
     @property
     def name(self) -> str:
         """What to call it: the case's label, else its description or modality."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import ssl
 from contextlib import contextmanager
@@ -70,6 +71,14 @@ class Service:
     def post(self, path: str, body: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
         """Return the JSON that the house answers to POST *path* with *body*."""
         return self._answer("POST", path, json=dict(body)).json()
+
+    def post_files(
+        self, path: str, request: Mapping[str, Any], files: Mapping[str, bytes]
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON that the house answers to *request* with *files*."""
+        parts = [("files", (name, content)) for name, content in files.items()]
+        form = {"request": json.dumps(dict(request))}
+        return self._answer("POST", path, data=form, files=parts).json()
 
     def content(self, path: str, params: Mapping[str, Any] | None = None) -> bytes:
         """Return the bytes that the house answers to GET *path*."""

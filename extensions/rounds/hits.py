@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from typing import TYPE_CHECKING, Any, overload
 
+from rounds.asking import example_of, filters_of, png_of, sent_example
 from rounds.cases import open_case
 from rounds.client import default_service
 from rounds.errors import NotFoundError
@@ -16,13 +17,15 @@ from rounds.runs import Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from rounds.cases import Case
+    import numpy.typing as npt
+
+    from rounds.cases import Case, Series
     from rounds.client import Service
 
-__all__ = ["Hit", "Hits", "find"]
+__all__ = ["Hit", "Hits", "find", "search"]
 
-FACETS = ("modality", "body_part", "level", "language", "kind", "code", "case")
 MARKED = re.compile(r"&lt;(/?mark)&gt;")
 
 
@@ -40,6 +43,11 @@ class Hit:
     level: str
     why: tuple[str, ...]
     highlights: Mapping[str, str]
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    """Its place in each leg: ``text``, ``picture``, ``region``; from 1."""
+    pairs: tuple[Mapping[str, Any], ...] = ()
+    """Slices that are alike: what was asked with, and what was found."""
+    thumbnail_path: str = ""
     _service: Service = field(repr=False, compare=False, kw_only=True)
 
     def open(self) -> Case:
@@ -54,6 +62,20 @@ class Hit:
             msg = f"{self.id!r} belongs to no case; its result is at .run()."
             raise NotFoundError(msg)
         return open_case(self.case_id, service=self._service)
+
+    @property
+    def thumbnail(self) -> bytes:
+        """A small PNG of it.
+
+        Raises
+        ------
+        NotFoundError
+            If it has none.
+        """
+        if not self.thumbnail_path:
+            msg = f"{self.id!r} has no picture."
+            raise NotFoundError(msg)
+        return self._service.content(self.thumbnail_path)
 
     def run(self) -> Run:
         """Return the run whose result was found.
@@ -70,15 +92,28 @@ class Hit:
 
 
 class Hits(Sequence[Hit]):
-    """What was found, best first; *total* is how many there are in all."""
+    """What was found, best first; *total* is how many there are in all.
+
+    *expansions* are other words that were searched, too, *corrections* what was
+    perhaps meant; *relaxed* is true when nothing has all the words.
+    """
 
     def __init__(
-        self, hits: Sequence[Hit], *, total: int, facets: Mapping[str, Any]
+        self,
+        hits: Sequence[Hit],
+        *,
+        total: int,
+        facets: Mapping[str, Any],
+        more: Mapping[str, Any] | None = None,
     ) -> None:
-        """Take the hits of one answer."""
+        """Take the hits of one answer; *more* is what else it says."""
+        said = more or {}
         self._hits = tuple(hits)
         self.total = total
         self.facets = dict(facets)
+        self.expansions: dict[str, list[str]] = dict(said.get("expansions") or {})
+        self.corrections: tuple[str, ...] = tuple(said.get("corrections") or ())
+        self.relaxed = bool(said.get("relaxed"))
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...
@@ -140,19 +175,84 @@ def find(words: str = "", *, size: int = 24, **facets: str | Sequence[str]) -> H
 
         rounds.find("brain", modality="MR")[0].open()
     """
-    if unknown := sorted(set(facets) - set(FACETS)):
-        msg = f"No facet {unknown[0]!r}. Known: {', '.join(FACETS)}."
-        raise TypeError(msg)
-    house = default_service()
-    where = {
-        name: [one] if isinstance(one, str) else list(one)
-        for name, one in facets.items()
+    return _found({"text": words, "where": filters_of(facets), "size": size})
+
+
+def search(  # noqa: PLR0913 (what one can ask with)
+    words: str = "",
+    *,
+    picture: npt.NDArray[Any] | bytes | str | Path | None = None,
+    like: Case | Series | str | None = None,
+    slice: int | None = None,  # noqa: A002 (what it is)
+    region: Sequence[Any] | None = None,
+    leave_out: Sequence[str] = (),
+    without: Sequence[str] = (),
+    size: int = 24,
+    **facets: str | Sequence[str],
+) -> Hits:
+    """Find cases by words, a picture, a case, a slice, a region, or all together.
+
+    Parameters
+    ----------
+    words
+        What to look for, in English or Chinese.
+    picture
+        ``(rows, columns)`` of any numbers, the bytes of a PNG, JPEG or DICOM file, or
+        its path. It is not kept.
+    like
+        A case or its id, or a series or its UID.
+    slice
+        Which slice of that series, counted from 0.
+    region
+        Where on that slice, or on the picture: ``(left, top, right, bottom)`` in
+        pixels, or the corners ``[(x, y), …]`` of a polygon.
+    leave_out
+        ``"patient"``: other cases of the same patient; ``"copies"``: the same pictures.
+    without
+        Expansions that are not wanted, as ``Hits.expansions`` names them.
+    size
+        How many hits to return at most.
+    **facets
+        A value or several, by ``modality``, ``body_part``, ``level``, ``language``,
+        ``kind``, ``code`` or ``case``.
+
+    Raises
+    ------
+    RefusedError
+        If a picture is none, or a region has no slice.
+
+    Examples
+    --------
+    ::
+
+        case = rounds.search("ring enhancing", modality="MR")[0].open()
+        rounds.search(like=case, slice=40, region=(80, 90, 120, 130))
+        rounds.search("abscess", picture=case.volume.array[40])
+    """
+    examples = [] if like is None else [example_of(like, slice, region)]
+    files: dict[str, bytes] = {}
+    if picture is not None:
+        examples.append(sent_example(region if like is None else None))
+        files["picture"] = png_of(picture)
+    asked = {
+        "text": words,
+        "where": filters_of(facets),
+        "like": examples,
+        "leave_out": list(leave_out),
+        "without": list(without),
+        "size": size,
     }
-    said = house.post("api/search", {"text": words, "where": where, "size": size})
+    return _found(asked, files)
+
+
+def _found(asked: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> Hits:
+    """Return what the house finds."""
+    house = default_service()
+    path = "api/search"
+    said = house.post_files(path, asked, files) if files else house.post(path, asked)
     hits = [_hit(one, house) for one in said.get("hits") or []]
-    return Hits(
-        hits, total=int(said.get("total") or len(hits)), facets=said.get("facets") or {}
-    )
+    total = int(said.get("total") or len(hits))
+    return Hits(hits, total=total, facets=said.get("facets") or {}, more=said)
 
 
 def _hit(said: Mapping[str, Any], service: Service) -> Hit:
@@ -167,6 +267,9 @@ def _hit(said: Mapping[str, Any], service: Service) -> Hit:
         level=str(said.get("level") or ""),
         why=tuple(said.get("why") or ()),
         highlights=dict(said.get("highlights") or {}),
+        ranks=dict(said.get("ranks") or {}),
+        pairs=tuple(said.get("pairs") or ()),
+        thumbnail_path=str(said.get("thumbnail_url") or ""),
         _service=service,
     )
 
