@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -22,6 +21,7 @@ import uvicorn
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 from tests import newborn
+from tests.servers import Postgresql, free_port
 
 from rounds_hub.access.principal import Principal, Role
 from rounds_hub.access.signin import refuse_cross_site
@@ -88,51 +88,10 @@ def postgresql() -> Iterator[str]:
         missing("PostgreSQL", "install the package postgresql")
     # Not below pytest's own folder: that one is closed to the server's user.
     with tempfile.TemporaryDirectory(prefix="rounds-postgresql-") as folder:
-        server = _Postgresql(programs[-1], Path(folder))
+        server = Postgresql(programs[-1], Path(folder))
         server.start()
         yield server.url
         server.stop()
-
-
-class _Postgresql:
-    """A PostgreSQL server of the tests' own, on a free port of loopback."""
-
-    def __init__(self, programs: Path, folder: Path) -> None:
-        self.programs = programs
-        self.folder = folder
-        self.password = secrets.token_hex(8)
-        self.port = free_port()
-
-    @property
-    def url(self) -> str:
-        return f"postgresql://rounds:{self.password}@127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        kept = self.folder / "password"
-        kept.write_text(self.password)
-        kept.chmod(0o644)
-        self.folder.chmod(0o777)
-        where = str(self.folder / "data")
-        shared = ["-A", "scram-sha-256", "-U", "rounds", f"--pwfile={kept}"]
-        self._do("initdb", "-D", where, *shared)
-        said = (
-            f"-p {self.port} -c listen_addresses=127.0.0.1 "
-            f"-c unix_socket_directories={self.folder} -c fsync=off"
-        )
-        log = str(self.folder / "log")
-        self._do("pg_ctl", "-D", where, "-w", "-l", log, "-o", said, "start")
-
-    def stop(self) -> None:
-        where = str(self.folder / "data")
-        self._do("pg_ctl", "-D", where, "-m", "immediate", "stop")
-
-    def _do(self, program: str, *arguments: str) -> None:
-        as_user = []
-        if os.geteuid() == 0:
-            ids = ["--reuid=postgres", "--regid=postgres", "--clear-groups"]
-            as_user = ["setpriv", *ids]
-        command = [*as_user, str(self.programs / program), *arguments]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 
 @pytest.fixture(scope="session")
@@ -153,6 +112,15 @@ def elasticsearch() -> Iterator[str]:
         elasticsearch_node(Path(kept)) as url,
     ):
         yield url
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_java() -> Path:
+    """Return the folder of the Java that runs a node."""
+    found = java_home()
+    if found is None:
+        missing("Elasticsearch", "install maven and a JDK of Java 21 or newer")
+    return Path(str(found))
 
 
 @pytest.fixture
@@ -205,13 +173,6 @@ def java_home() -> Path | None:
         if found and int(found[1]) >= 21 and (home / "bin" / "javac").exists():
             return home
     return None
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(
