@@ -56,7 +56,7 @@ DIMENSION: Final = (
 GRADIENTS_PART: Final = 1.0
 LAYOUT_PART: Final = 0.7
 LEVELS_PART: Final = 1.2
-PATTERNS_PART: Final = 0.5
+PATTERNS_PART: Final = 0.8
 PLACE_PART: Final = 0.6
 
 
