@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
-from tests.conftest import free_port, missing
+from tests.conftest import missing
+from tests.servers import free_port
 
 from rounds_hub.access.principal import Principal, Role
 from rounds_hub.archive.fetched import Fetched

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 from tests.archive.hostile import corpus
-from tests.conftest import SignInByHeader, free_port, open_house, serving
+from tests.conftest import SignInByHeader, open_house, serving
+from tests.servers import free_port
 
 from rounds_hub.access.principal import Principal, Role
 from rounds_hub.archive.service import Offer, Status, open_instance, store

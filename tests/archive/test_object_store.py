@@ -10,7 +10,7 @@ import obstore
 import pytest
 from tests.archive.conftest import object_store
 from tests.archive.store_contract import StoreContract
-from tests.conftest import free_port
+from tests.servers import free_port
 
 from rounds_hub.archive.fetched import DamagedError
 from rounds_hub.archive.objects import WHOLE, Bucket, ObjectStore, open_bucket

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from sqlalchemy import select
-from tests.conftest import SignInByHeader, free_port, serving
+from tests.conftest import SignInByHeader, serving
 from tests.gateway.speaking import UID, know, storescu, write_slices
+from tests.servers import free_port
 
 from rounds_hub.archive import placing
 from rounds_hub.archive.committing import stage

@@ -20,8 +20,9 @@ import httpx
 import pytest
 from sqlalchemy import select
 from tests.archive.conftest import make_instance
-from tests.conftest import ROOT, free_port, open_house
+from tests.conftest import ROOT, open_house
 from tests.dicomweb.test_stow import RELATED, STORED, body_of, file_of
+from tests.servers import free_port
 
 from rounds_hub.archive.models import Instance, Series
 
