@@ -86,7 +86,7 @@ class Gallery:
         known = self.trained.known if self.trained else None
         if self.trained is None or known is None:
             return np.zeros(len(vectors), np.float32), np.inf
-        return known.distance(self.trained.space.reduced(vectors)), known.limit
+        return known.distance(vectors), known.limit
 
 
 def _trained(

@@ -21,9 +21,9 @@ from rounds_hub.cases.unknown import masked_id
 from rounds_hub.cases.uploads import received
 from rounds_hub.cases.weighing import weights_of
 from rounds_hub.errors import BusyError, InvalidError, NotFoundError
+from rounds_hub.indexing import encoding
 from rounds_search import errors
 from rounds_search.answers import Answer
-from rounds_search.encoders import ENCODER
 from rounds_search.requests import MAX_EXCLUDED, Facet, Request, Term, VectorQuery
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ __all__ = [
 
 LEAST_LIKE: Final = 0.4
 """Cosine below which images are not called similar."""
-COPY: Final = 0.99
+COPY: Final = 0.98
 """Cosine from which on pictures are called copies of each other."""
 MOST_COPIES: Final = 200
 
@@ -140,11 +140,28 @@ def _asked(
 ) -> dict[str, Asked]:
     """Return the examples of *question* by the name of their leg."""
     found: dict[str, Asked] = {}
+    encoder = encoding.current(house) if question.like else ""
     with _in_our_words():
         for example in question.like:
-            asked = asked_with(house, principal, example, sent, ENCODER)
+            asked = asked_with(house, principal, example, sent, encoder)
+            if not (example.case_id or example.series_uid or example.region):
+                _check_known(house, principal, asked, sent)
             found[_free_name(example.leg, found)] = asked
     return found
+
+
+def _check_known(
+    house: House, principal: Principal, asked: Asked, sent: Sent | None
+) -> None:
+    """Refuse pictures from outside that are unlike everything known here."""
+    probe = encoding.probe(house, asked.encoder)
+    if probe is None:
+        return
+    known, by = probe
+    if by != asked.encoder:
+        asked = asked_with(house, principal, asked.example, sent, by)
+    if asked.looks is not None:
+        known.check(asked.looks.vectors, by)
 
 
 def _free_name(wanted: str, taken: dict[str, Asked]) -> str:

@@ -19,6 +19,7 @@ from rounds_hub.cases.models import Case, CaseSeries, SavedHit, SavedSearch
 from rounds_hub.catalogue.models import Base, OutboxEvent
 from rounds_hub.federation.models import Peer, PeerMessage
 from rounds_hub.gateway.models import Node, Pull, RemovedNode, Sending, SendingItem
+from rounds_hub.indexing.models import PictureEncoder, RetrievalNight
 from rounds_hub.routing.models import (
     Firing,
     ProcedureStep,
@@ -44,11 +45,13 @@ __all__ = [
     "OutboxEvent",
     "Peer",
     "PeerMessage",
+    "PictureEncoder",
     "ProcedureStep",
     "Pull",
     "Removal",
     "RemovedNode",
     "RemovedObject",
+    "RetrievalNight",
     "Route",
     "RouteVersion",
     "Run",

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from rounds_hub.access.principal import SYSTEM
 from rounds_hub.cases import searching
+from rounds_hub.cli import pictures
 from rounds_hub.cli.opened import opened_house
 from rounds_hub.cli.options import Config, Data, Json  # noqa: TC001 (Typer reads it)
 
@@ -36,11 +37,14 @@ def command(  # noqa: PLR0913 (an argument an option)
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Find cases and results."""
+    """Find cases and results; or show, embed with and train encoders of pictures."""
     where = {"modality": tuple(modality or ()), "kind": (kind,) if kind else ()}
     text = " ".join(words or ())
     question = searching.Question(text=text, where=where, size=size)
     with opened_house(config, data) as house:
+        if words and words[0] in pictures.DEEDS:
+            pictures.do(house, words, as_json=as_json)
+            return
         found = searching.search(house, SYSTEM, question)
     if as_json:
         hits = [_as_dict(hit) for hit in found.hits]

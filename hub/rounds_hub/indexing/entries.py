@@ -10,6 +10,7 @@ from sqlalchemy import select
 from rounds_hub.archive.models import Series
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.cases.related import runs_on
+from rounds_hub.indexing import encoding
 from rounds_hub.indexing.documents import (
     case_entry,
     cases_of,
@@ -22,6 +23,7 @@ from rounds_hub.indexing.vectors import looks_of
 from rounds_hub.runs.models import Run
 from rounds_search.documents import Delete, Document, ImageDocument
 from rounds_search.encoders import ENCODER
+from rounds_search.errors import SearchError
 from rounds_search.regions import REGIONS
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ class Entries:
         self._session = session
         self._revision = revision
         self._made: Changes = {}
+        self._beside = encoding.beside(session)
+        encoding.shelf(house)
 
     def changed_by(self, kind: str, key: str) -> Changes:
         """Return all that has to be written because of an event.
@@ -81,7 +85,7 @@ class Entries:
             things += self._around_case(key)
         if kind == "series":
             things += self._around_series(key)
-        return {thing: self._entry(*thing) for thing in _with_more(things)}
+        return {thing: self._entry(*thing) for thing in self._with_more(things)}
 
     def everything(self) -> Iterator[Document | ImageDocument]:
         """Yield every entry that the catalogue makes, one after the other."""
@@ -93,7 +97,7 @@ class Entries:
         ):
             found = self._session.scalars(select(key).distinct().order_by(key))
             things += [(kind, name) for name in found]
-        for thing in _with_more(things):
+        for thing in self._with_more(things):
             try:
                 entry = self._entry(*thing)
             except Exception:  # the log tells of it; the rest is indexed
@@ -144,7 +148,21 @@ class Entries:
             return masked_entry(self._session, key, self._revision)
         if kind == "run":
             return run_entry(self._session, key, self._revision)
+        if kind in self._beside:
+            return self._images_beside(key, kind)
         return self._images(key, REGIONS if kind == "parts" else ENCODER)
+
+    def _images_beside(self, uid: str, encoder: str) -> ImageDocument | Delete:
+        """Return the images of a series by an encoder that is not built in."""
+        gone = Delete(image_id(uid, encoder), self._revision, pictures=True)
+        if not self._beside[encoder]:
+            return gone
+        try:
+            return self._images(uid, encoder)
+        except SearchError as error:
+            # The built-in encoder still finds the series.
+            log.warning("encoder cannot be used", encoder=encoder, why=str(error))
+            return gone
 
     def _images(self, uid: str, encoder: str) -> ImageDocument | Delete:
         """Return the images of a series that a case shows, or that there are none."""
@@ -157,14 +175,15 @@ class Entries:
             return gone
         return image_entry(self._session, series, looks, self._revision, encoder)
 
+    def _with_more(self, things: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return *things*, each with what else the index has of it.
 
-def _with_more(things: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return *things*, each with what else the index has of it.
-
-    That is of a case what learners find of it, and of a series its parts.
-    """
-    return [
-        one
-        for kind, key in things
-        for one in [(kind, key), *((more, key) for more in MORE.get(kind, ()))]
-    ]
+        That is of a case what learners find of it, and of a series its parts and what
+        other encoders make of it.
+        """
+        more = MORE | {"series": (*MORE["series"], *self._beside)}
+        return [
+            one
+            for kind, key in things
+            for one in [(kind, key), *((name, key) for name in more.get(kind, ()))]
+        ]

@@ -24,7 +24,7 @@ __all__ = [
     "workflow_id",
 ]
 
-Kind: TypeAlias = Literal["run", "import", "send", "pull", "route"]
+Kind: TypeAlias = Literal["run", "import", "send", "pull", "route", "embed"]
 
 QUEUES: dict[Kind, str] = {
     "run": "runs",
@@ -32,6 +32,7 @@ QUEUES: dict[Kind, str] = {
     "send": "sends",
     "pull": "pulls",
     "route": "routes",
+    "embed": "embeddings",
 }
 """The queue of each kind of work; the workflow has the kind's own name."""
 

@@ -26,7 +26,7 @@ from rounds_hub.cases import watching
 from rounds_hub.errors import HubError, SettingsError
 from rounds_hub.gateway import working as remote
 from rounds_hub.house import House
-from rounds_hub.indexing import consumer
+from rounds_hub.indexing import consumer, embedding
 from rounds_hub.logs import log_lines
 from rounds_hub.processes import die_with_parent
 from rounds_hub.routing import workflow as routing
@@ -71,6 +71,7 @@ class Worker:
         self._register_runs()
         self._register_imports()
         routing.register(self.house)
+        embedding.register(self.house, self.closing)
         remote.register(self.house)
         DBOS.launch()
         remote.take(UNHURRIED_SECONDS)
@@ -85,6 +86,11 @@ class Worker:
         DBOS.register_queue(
             QUEUES["route"],
             worker_concurrency=4,
+            polling_interval_sec=UNHURRIED_SECONDS,
+        )
+        DBOS.register_queue(
+            QUEUES["embed"],
+            worker_concurrency=1,
             polling_interval_sec=UNHURRIED_SECONDS,
         )
         self._in_thread("outbox", self._consume)

@@ -5,8 +5,8 @@ a picture is to those trained with. The class probabilities of all heads are joi
 the vectors, so that what the labels tell apart lies apart. The result is an encoder of
 its own with a name of its own, beside the one that it goes on from.
 
-Source: kernel ridge regression with a subset of regressors, Rasmussen and Williams,
-"Gaussian processes for machine learning", 2006, section 8.3.1.
+Source: kernel ridge regression, Rasmussen and Williams, "Gaussian processes for machine
+learning", 2006, section 2.2: the mean of a Gaussian process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OWN_PART", "Head", "Space", "Trained", "train"]
 
-AXES: Final = 384
+AXES: Final = 256
 """To how many numbers vectors are reduced, along the directions that they differ in."""
 OWN_PART: Final = 0.45
 """How much the reduced vectors count beside one head."""
@@ -36,6 +36,7 @@ REACH: Final = 3.0
 STRENGTH: Final = 0.15
 """How strongly the regression is held back."""
 MOST_MARKS: Final = 3_000
+TURNS: Final = 3
 FEWEST: Final = 20
 FEWEST_OF_CLASS: Final = 5
 MOST_CLASSES: Final = 100
@@ -102,7 +103,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """An encoder's vectors reduced, and the heads on them."""
+    """An encoder's vectors reduced, the heads on them, and what is known of them."""
 
     space: Space
     heads: tuple[Head, ...]
@@ -150,7 +151,7 @@ def train(
         By label, the class of each vector, ``""`` where that is not known. A class of
         fewer than five vectors, or of one case alone, is left out.
     cases
-        Of which case each is.
+        Of which case each is. Of more than 3,000 pictures a sample is trained with.
 
     Raises
     ------
@@ -158,11 +159,12 @@ def train(
         No label has two classes of enough pictures.
     """
     require(len(vectors) >= FEWEST, "The number of pictures", len(vectors), "from 20")
-    space = _space(vectors)
-    reduced = space.reduced(vectors)
-    near = space.nearness(reduced)
+    chosen = _chosen(len(vectors))
+    space = _space(vectors[chosen])
+    of_case = [cases[at] for at in chosen]
+    near = space.nearness(space.marks)
     found = (
-        _head(label, near, space, _usable(classes, cases))
+        _head(label, near, _usable([classes[at] for at in chosen], of_case))
         for label, classes in sorted(labels.items())
     )
     heads = tuple(one for one in found if one is not None)
@@ -172,23 +174,40 @@ def train(
             "more cases a body part, a modality and codes."
         )
         raise RequestError(msg)
-    return Trained(space, heads, Known.of(reduced, cases))
+    return Trained(space, heads, Known.of(vectors[chosen], of_case))
+
+
+def _chosen(count: int) -> list[int]:
+    """Return which of *count* pictures are trained with: all, or as many as can be."""
+    if count <= MOST_MARKS:
+        return list(range(count))
+    chance = np.random.default_rng(0)
+    return sorted(chance.permutation(count)[:MOST_MARKS].tolist())
 
 
 def _space(vectors: npt.NDArray[np.float32]) -> Space:
-    """Return the directions in which *vectors* differ most, and marks among them."""
+    """Return the directions in which *vectors* differ most, and all as marks."""
     mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred = vectors - mean
-    spread = (centred.T @ centred).astype(np.float64)
-    count = min(AXES, len(vectors) - 1, len(spread))
-    last = len(spread) - 1
-    values, axes = linalg.eigh(spread, subset_by_index=[len(spread) - count, last])
-    kept = axes[:, values > max(values[-1], SMALLEST) * SMALLEST].astype(np.float32)
-    chance = np.random.default_rng(0)
-    chosen = np.sort(chance.permutation(len(vectors))[:MOST_MARKS])
-    marks = _unit(centred[chosen] @ kept)
+    axes = _axes(centred)
+    marks = _unit(centred @ axes)
     usual = float(np.median(1 - marks @ marks.T))
-    return Space(mean, kept, marks, REACH / max(2 * usual, 0.01))
+    return Space(mean, axes, marks, REACH / max(2 * usual, 0.01))
+
+
+def _axes(centred: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return ``(d, a)`` directions, found by random projections.
+
+    Source: Halko, Martinsson and Tropp, "Finding structure with randomness", SIAM
+    Review 53, 2011, algorithm 4.4.
+    """
+    count = min(AXES, len(centred) - 1, centred.shape[1])
+    chance = np.random.default_rng(0)
+    tried = chance.standard_normal((centred.shape[1], count)).astype(np.float32)
+    for _ in range(TURNS):
+        tried, _ = linalg.qr(centred.T @ (centred @ tried), mode="economic")
+    axes: npt.NDArray[np.float32] = np.asarray(tried, np.float32)
+    return axes
 
 
 def _usable(classes: Sequence[str], cases: Sequence[str]) -> list[str]:
@@ -206,31 +225,21 @@ def _usable(classes: Sequence[str], cases: Sequence[str]) -> list[str]:
 
 
 def _head(
-    label: str,
-    near: npt.NDArray[np.float32],
-    space: Space,
-    classes: Sequence[str],
+    label: str, near: npt.NDArray[np.float32], classes: Sequence[str]
 ) -> Head | None:
     """Return the head of one label, None where there are not two classes."""
     named = np.asarray(classes)
-    there = named != ""
+    there = np.flatnonzero(named != "")
     names = np.unique(named[there])
     if len(names) < 2:  # noqa: PLR2004 - nothing to tell apart
         return None
-    wanted = (named[there][:, np.newaxis] == names).astype(np.float64)
+    wanted = (named[there][:, np.newaxis] == names).astype(np.float32)
     shares = wanted.mean(axis=0)
-    rows = near[there].astype(np.float64)
-    among = space.nearness(space.marks).astype(np.float64)
-    left = rows.T @ rows + STRENGTH * among
-    # A little on the diagonal: pictures that are there twice would make it singular.
-    left[np.diag_indices_from(left)] += SMALLEST * len(left)
-    weights = linalg.solve(left, rows.T @ (wanted - shares), assume_a="pos")
-    return Head(
-        label,
-        tuple(str(one) for one in names),
-        weights.astype(np.float32),
-        shares.astype(np.float32),
-    )
+    among = near[np.ix_(there, there)]
+    among[np.diag_indices_from(among)] += np.float32(STRENGTH)
+    weights = np.zeros((len(near), len(names)), np.float32)
+    weights[there] = linalg.solve(among, wanted - shares, assume_a="pos")
+    return Head(label, tuple(str(one) for one in names), weights, shares)
 
 
 def _told(

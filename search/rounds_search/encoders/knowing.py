@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Known"]
 
 NEAREST: Final = 3
-MOST: Final = 2_000
+MOST: Final = 1_000
 FEWEST: Final = 40
 PART: Final = 0.99
 """The part of pictures of other cases that are to be answered."""

@@ -69,6 +69,11 @@ class Network:
         """How many numbers a vector has."""
         return self.sidecar.dimension
 
+    @property
+    def knower(self) -> str:
+        """The encoder of whose vectors :attr:`known` is."""
+        return self.sidecar.base or self.sidecar.id
+
     @cached_property
     def known(self) -> Known | None:
         """What is near enough to be answered; None where that was not measured."""

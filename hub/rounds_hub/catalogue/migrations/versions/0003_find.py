@@ -14,6 +14,7 @@ def upgrade() -> None:
     _unknown_cases()
     _peers()
     _saved_searches()
+    _encoders()
 
 
 def _unknown_cases() -> None:
@@ -85,3 +86,35 @@ def _peers() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_peer_message")),
     )
     op.create_index("ix_peer_message_peer", "peer_message", ["peer", "at"])
+
+
+def _encoders() -> None:
+    op.create_table(
+        "picture_encoder",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("series", sa.Integer(), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("skipped", sa.Integer(), nullable=False),
+        sa.Column("last", sa.String(), nullable=False),
+        sa.Column("problem", sa.String(), nullable=False),
+        sa.Column("asked_by", sa.String(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_picture_encoder")),
+    )
+    op.create_index(op.f("ix_picture_encoder_state"), "picture_encoder", ["state"])
+    op.create_table(
+        "retrieval_night",
+        sa.Column("night", sa.String(), nullable=False),
+        sa.Column("label", sa.String(), nullable=False),
+        sa.Column("encoder", sa.String(), nullable=False),
+        sa.Column("series", sa.Integer(), nullable=False),
+        sa.Column("precision_1", sa.Float(), nullable=False),
+        sa.Column("precision_10", sa.Float(), nullable=False),
+        sa.Column("mean_average_precision", sa.Float(), nullable=False),
+        sa.Column("drift", sa.Float(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("night", "label", name=op.f("pk_retrieval_night")),
+    )
