@@ -71,7 +71,7 @@ class Library:
 
     def __init__(self, url: str, series: dict[str, str]) -> None:
         headers = {"x-person": "student student"}
-        self.client = httpx.Client(base_url=url, headers=headers, timeout=120)
+        self.client = httpx.Client(base_url=url, headers=headers, timeout=300)
         self.series = series
 
     def ask(self, *files: Path | bytes, **request: object) -> dict[str, Any]:
@@ -112,7 +112,21 @@ def library(
     with serve_house(folder, **given) as (house, url):
         if given:
             rebuild(house)
-        yield Library(url, series)
+        made = Library(url, series)
+        yield made
+        made.client.close()
+    if given:
+        forget(given["search_url"], given["search_prefix"])
+
+
+def forget(url: str, prefix: str) -> None:
+    """Delete the indices of a house from a cluster."""
+    from elasticsearch import Elasticsearch
+
+    with Elasticsearch(url, request_timeout=120) as client:
+        found = client.indices.get(index=f"{prefix}-*", allow_no_indices=True)
+        if found.body:
+            client.indices.delete(index=list(found.body))
 
 
 def test_a_slice_that_was_sent_finds_its_body_part(
