@@ -12,12 +12,11 @@ import pytest
 import rounds
 from rounds.asking import example_of, png_of
 from rounds.errors import NotFoundError, RefusedError
-from rounds.finder import Finder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.extensions.conftest import Browser, Jupyter, ServedHouse
+
+    from rounds.finder import Finder
 
 
 @pytest.fixture
@@ -67,7 +66,8 @@ def test_words_and_a_picture_go_together(student: ServedHouse) -> None:
     assert hit.ranks == {"text": 1, "picture": 1}
 
 
-def test_a_hit_has_its_picture(student: ServedHouse) -> None:
+@pytest.mark.usefixtures("student")
+def test_a_hit_has_its_picture() -> None:
     assert rounds.search("emphysema")[0].thumbnail.startswith(b"\x89PNG")
 
 
@@ -116,20 +116,23 @@ def press(finder: Finder, words: str) -> None:
     pytest.fail(f"No button {words!r}.")
 
 
-def test_a_widget_shows_hits_and_counts(student: ServedHouse) -> None:
+@pytest.mark.usefixtures("student")
+def test_a_widget_shows_hits_and_counts() -> None:
     finder = rounds.explore("emphysema")
     assert "1 of 1 found" in finder.status.value
     assert len(finder.gallery.children) == 1
     assert ("CT (1)", "CT") in finder.facets["modality"].options
 
 
-def test_a_facet_narrows_what_is_shown(student: ServedHouse) -> None:
+@pytest.mark.usefixtures("student")
+def test_a_facet_narrows_what_is_shown() -> None:
     finder = rounds.explore("emphysema")
     finder.facets["body_part"].value = "chest"
     assert "1 of 1 found" in finder.status.value
 
 
-def test_a_title_is_shown_as_it_is(student: ServedHouse) -> None:
+@pytest.mark.usefixtures("student")
+def test_a_title_is_shown_as_it_is() -> None:
     card = rounds.explore("emphysema").gallery.children[0]
     assert "Emphysema &lt;b&gt;of&lt;/b&gt;" in card.children[1].value
 
@@ -140,7 +143,8 @@ def test_a_hit_opens_from_the_widget(student: ServedHouse) -> None:
     assert finder.case.id == student.chest
 
 
-def test_slices_are_scrolled_and_a_region_is_searched(student: ServedHouse) -> None:
+@pytest.mark.usefixtures("student")
+def test_slices_are_scrolled_and_a_region_is_searched() -> None:
     finder = rounds.explore("emphysema")
     press(finder, "Look")
     first = finder.canvas.png
@@ -154,16 +158,16 @@ def test_slices_are_scrolled_and_a_region_is_searched(student: ServedHouse) -> N
     assert "like" not in finder.status.value
 
 
-def test_a_region_that_is_not_drawn_is_asked_for(student: ServedHouse) -> None:
+@pytest.mark.usefixtures("student")
+def test_a_region_that_is_not_drawn_is_asked_for() -> None:
     finder = rounds.explore("emphysema")
     press(finder, "Look")
     press(finder, "Like this region")
     assert "Draw a rectangle" in finder.status.value
 
 
-def test_trouble_is_said_in_the_widget(
-    student: ServedHouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("student")
+def test_trouble_is_said_in_the_widget(monkeypatch: pytest.MonkeyPatch) -> None:
     finder = rounds.explore("emphysema")
     monkeypatch.setenv("ROUNDS_URL", "http://127.0.0.1:9/")
     press(finder, "Search")
