@@ -74,6 +74,7 @@ def test_a_facet_narrows_at_once_and_keeps_the_focus(visit: Visit) -> None:
     expect(page.locator(".htmx-settling, .htmx-request")).to_have_count(0)
     page.go_back()
     expect(page.locator("a.hit b", has_text="Headache")).to_have_count(0)
+    expect(page.locator("#find")).to_be_visible()
 
 
 def test_what_narrows_is_folded_on_a_small_screen_until_opened(visit: Visit) -> None:

@@ -178,7 +178,8 @@ def _asked(visit: Visit, looking: Looking, found: Found) -> Asked:
         return Asked(looking.picture, picture, *size, drawable=only)
     try:
         if looking.like:
-            return _of_case(visit, looking.like, picture)
+            middle = found.asked[len(found.asked) // 2].picture_url if first else ""
+            return _of_case(visit, looking.like, middle)
         return _of_series(visit, looking)
     except NotFoundError:
         return Asked(visit.language.gettext(N_("A picture")))
