@@ -41,6 +41,7 @@ VERBS: dict[str, Verb] = {
     "run": Verb("run", "Run a template on a series and wait for its result."),
     "index": Verb("index", "Rebuild the index of cases from the catalogue."),
     "vocabulary": Verb("vocabulary", "Load a site's codes, check its words."),
+    "peers": Verb("peers", "Keep the records of other hubs, and print our key."),
     "archive": Verb("archive", "Say what the stores hold, and move objects by rule."),
     "doctor": Verb("doctor", "Look at every part, and say how to get what is missing."),
     "eval": Verb("evaluate", "Measure how well cases are found, on labelled folders."),
