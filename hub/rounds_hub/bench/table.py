@@ -24,6 +24,7 @@ ROWS = {
     "knn-million": "knn_million",
     "hybrid": "hybrid",
     "index": "index_documents",
+    "index-cluster": "index_cluster",
     "spawn": "spawn_server",
     "run": "run_notebook",
     "qido": "query_studies",

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections import Counter
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -125,6 +126,7 @@ def look_at_parts(settings: Rounds, ways: Ways | None = None) -> Iterator[Findin
     yield _gpu()
     if settings.data.is_dir():
         yield _archive(settings, ways or Ways())
+    yield _index(settings)
     for program, package in _PROGRAMS.items():
         yield _program(program, package)
 
@@ -140,6 +142,23 @@ def _package(name: str) -> Finding:
     except PackageNotFoundError:
         how = "./rounds installs it"
         return Finding(name, good=False, what="not installed", how=how)
+
+
+def _index(settings: Rounds) -> Finding:
+    """Look whether the index answers and agrees with itself."""
+    # Its packages take a second to import, which the other verbs need not wait for.
+    from rounds_search.backends.base import open_backend  # noqa: PLC0415
+
+    place = settings.search_location
+    if "://" not in place and not Path(place).exists():
+        return Finding("index", good=True, what="none yet; the first start makes it")
+    with closing(open_backend(place, **settings.search_options)) as index:
+        said = index.health()
+    good = bool(said.pop("ok"))
+    problem = said.pop("problem", "")
+    told = ", ".join(f"{value} {name}" for name, value in said.items())
+    how = f"{problem} See «Elasticsearch» in docs/search.md, or «rounds index rebuild»"
+    return Finding("index", good, told, "" if good else how, details=(said,))
 
 
 def _front_end() -> Finding:
