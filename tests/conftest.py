@@ -160,6 +160,8 @@ def elasticsearch_node(folder: Path, *, port: int = 0) -> Iterator[str]:
         process.terminate()
         process.wait(60)
         said.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def java_home() -> Path | None:
