@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from traitlets import Dict, Enum, Float, Int, List, TraitError, Unicode
+from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
@@ -39,6 +39,10 @@ class Rounds(Configurable):
     ).tag(config=True)
     search_prefix = Unicode(
         "rounds", help="What the names of our indices in a search cluster begin with."
+    ).tag(config=True)
+    search_by_meaning = Bool(
+        False,  # noqa: FBT003 (a trait's default)
+        help="Whether descriptions are searched by what they mean, too.",
     ).tag(config=True)
     vocabulary_dir = Unicode(
         "",

@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
     from rounds_search.queries import Known
 
-__all__ = ["LEG", "MEANING", "encode_texts", "has_meaning", "meaning_leg", "passages"]
+__all__ = [
+    "LEG",
+    "MEANING",
+    "encode_texts",
+    "has_meaning",
+    "is_description",
+    "meaning_leg",
+    "passages",
+]
 
 MEANING: Final = "text-minilm-l6-1"
 LEG: Final = "meaning"
@@ -38,6 +46,8 @@ MAX_PASSAGES: Final = 8
 MAX_CHARACTERS: Final = 1_000
 MAX_READ: Final = 3_000
 BATCH: Final = 16
+DESCRIBES: Final = 6
+LONG: Final = 14
 THREADS: Final = 4
 FIELDS: Final = ("findings", "history", "differential", "discussion")
 ALONE: Final = ("title", "diagnosis")
@@ -47,6 +57,17 @@ ALONE: Final = ("title", "diagnosis")
 def has_meaning() -> bool:
     """Return whether the extra ``meaning`` is installed."""
     return all(find_spec(name) is not None for name in NEEDED)
+
+
+def is_description(text: str) -> bool:
+    """Return whether *text* describes something, rather than names it.
+
+    Examples
+    --------
+    >>> is_description("brain abscess"), is_description("a ring of six words and more")
+    (False, True)
+    """
+    return len(text.split()) >= DESCRIBES or sum(one > "\u3000" for one in text) >= LONG
 
 
 def passages(texts: Mapping[str, str]) -> tuple[str, ...]:

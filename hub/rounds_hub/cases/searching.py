@@ -22,8 +22,10 @@ from rounds_hub.cases.uploads import received
 from rounds_hub.cases.weighing import weights_of
 from rounds_hub.errors import BusyError, InvalidError, NotFoundError
 from rounds_hub.indexing import encoding
+from rounds_hub.indexing.meanings import means
 from rounds_search import errors
 from rounds_search.answers import Answer
+from rounds_search.meaning import is_description, meaning_leg
 from rounds_search.requests import MAX_EXCLUDED, Facet, Request, Term, VectorQuery
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ __all__ = [
 
 LEAST_LIKE: Final = 0.4
 """Cosine below which images are not called similar."""
+LEAST_MEANT: Final = 0.25
+"""Cosine below which texts do not mean the like."""
 COPY: Final = 0.98
 """Cosine from which on pictures are called copies of each other."""
 MOST_COPIES: Final = 200
@@ -187,6 +191,7 @@ def _ask(
     )
     if asked and not legs:
         return Found()  # a case without pictures is like none
+    legs += _meant(house, question, words)
     with _in_our_words():
         request = _request(principal, question, legs, words)
         left_out = _left_out(house, question, asked)
@@ -196,6 +201,14 @@ def _ask(
     weights |= {leg.name: leg.weight for leg in legs}
     showing = Showing(house, principal, question.language, asked, weights)
     return showing.found(answer)
+
+
+def _meant(house: House, question: Question, words: float) -> tuple[VectorQuery, ...]:
+    """Return the leg of what the words mean, where they are a description."""
+    if not means(house) or not is_description(question.text):
+        return ()
+    leg = meaning_leg(question.text, weight=words, at_least=LEAST_MEANT)
+    return (leg,) if leg else ()
 
 
 def _leg(name: str, asked: Asked, weight: float, at_least: float) -> VectorQuery:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,8 +16,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from rounds_hub.cli.evaluate_text import text_figures
 from rounds_hub.cli.options import Json  # noqa: TC001 (Typer reads it)
 from rounds_hub.errors import InvalidError, SettingsError
+from rounds_search.case_texts import ASKED
 from rounds_search.encoders import ENCODER
 from rounds_search.encoders.lite0 import LITE0, make_lite0
 from rounds_search.encoders.shelf import Shelf
@@ -37,10 +40,14 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+ALL_ASKED = ",".join(ASKED)
+
+
 class What(StrEnum):
     """What can be measured."""
 
     RETRIEVAL = "retrieval"
+    TEXT = "text"
 
 
 Measured = Annotated[What, typer.Argument(help="What to measure.")]
@@ -49,6 +56,9 @@ Gallery = Annotated[Path, Folder]
 Queries = Annotated[Path, Folder]
 Name = Annotated[
     str, typer.Option(help="The encoder; empty: the best that is installed.")
+]
+Texts = Annotated[
+    str, typer.Option(help="For «text»: the texts of a query that are asked with.")
 ]
 Kept = Annotated[
     Path | None,
@@ -63,36 +73,53 @@ def command(  # noqa: PLR0913 (an argument an option)
     queries: Queries,
     encoder: Name = "",
     kept: Kept = None,
+    asked: Texts = ALL_ASKED,
     as_json: Json = False,
 ) -> None:
-    """Measure how well pictures are found by pictures.
+    """Measure how well pictures are found by pictures, or cases by texts.
 
-    A folder has manifest.csv and images/. Each query's ranking of the whole gallery is
-    a line of JSON, the best first; then come the figures. On a terminal without --json
-    only the figures are shown.
+    A folder has manifest.csv and images/, and for texts medpix_cases.jsonl. Each
+    query's ranking of the whole gallery is a line of JSON, the best first; then come
+    the figures. On a terminal without --json only the figures are shown.
     """
-    del what  # there is one
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            chosen = _encoder(Path(folder), encoder)
-            pictures, asked = read_labelled(gallery), read_labelled(queries)
-            rows = _vectors(pictures, chosen, kept, "gallery")
-            vectors = _vectors(asked, chosen, kept, "queries")
-        found = list(_told(rankings(pictures, rows, asked, vectors), as_json=as_json))
+        if what is What.TEXT:
+            parts = [part.strip() for part in asked.split(",")]
+            told = partial(_told, as_json=as_json)
+            name, count, figures = text_figures(gallery, queries, parts, told)
+            refused = 0
+        else:
+            name, found, figures = _pictures(gallery, queries, encoder, kept, as_json)
+            count, refused = len(found), sum(one.refused for one in found)
     except RequestError as error:
         raise InvalidError(str(error)) from error
     except SearchError as error:
         raise SettingsError(str(error)) from error
-    figures = qualities(found, pictures)
-    refused = sum(one.refused for one in found)
     if as_json:
-        said = {"encoder": chosen.name, "queries": len(found), "refused": refused}
+        said = {"encoder": name, "queries": count, "refused": refused}
         said |= {"figures": [asdict(one) for one in figures]}
         sys.stdout.write(f"{json.dumps(said)}\n")
         return
     _show(figures)
-    words = f"{len(found)} queries, {refused} unlike all that is known; {chosen.name}"
+    words = f"{count} queries, {refused} unlike all that is known; {name}"
     Console(stderr=True, highlight=False).print(words, style="dim")
+
+
+def _pictures(
+    gallery: Path,
+    queries: Path,
+    encoder: str,
+    kept: Path | None,
+    as_json: bool,  # noqa: FBT001 - passed on
+) -> tuple[str, list[Ranking], list[Quality]]:
+    """Return the encoder's name, the rankings and their figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = _encoder(Path(folder), encoder)
+        pictures, asked = read_labelled(gallery), read_labelled(queries)
+        rows = _vectors(pictures, chosen, kept, "gallery")
+        vectors = _vectors(asked, chosen, kept, "queries")
+    found = list(_told(rankings(pictures, rows, asked, vectors), as_json=as_json))
+    return chosen.name, found, qualities(found, pictures)
 
 
 def _encoder(folder: Path, name: str) -> Encoder:

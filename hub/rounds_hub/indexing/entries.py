@@ -19,6 +19,7 @@ from rounds_hub.indexing.documents import (
     masked_entry,
     run_entry,
 )
+from rounds_hub.indexing.meanings import meaning_entry, means
 from rounds_hub.indexing.vectors import looks_of
 from rounds_hub.runs.models import Run
 from rounds_search.documents import Delete, Document, ImageDocument
@@ -40,10 +41,12 @@ Changes = dict[tuple[str, str], Document | ImageDocument | Delete]
 """What is written, by what it is of: ``("case", id)``, ``("run", id)``, …
 
 ``("masked", id)`` is what learners find of an unknown case, ``("parts", uid)`` are the
-parts of the slices of a series."""
+parts of the slices of a series, ``("meaning", id)`` vectors of a case's words."""
 
 KINDS: Final = ("series", "case", "run")
 MORE: Final = {"case": ("masked",), "series": ("parts",)}
+MEANT: Final = {"meaning": "case", "masked meaning": "masked"}
+"""The vectors of words, and the document whose words they are of."""
 
 log = structlog.get_logger()
 
@@ -148,6 +151,8 @@ class Entries:
             return masked_entry(self._session, key, self._revision)
         if kind == "run":
             return run_entry(self._session, key, self._revision)
+        if kind in MEANT:
+            return meaning_entry(self._entry(MEANT[kind], key))
         if kind in self._beside:
             return self._images_beside(key, kind)
         return self._images(key, REGIONS if kind == "parts" else ENCODER)
@@ -178,10 +183,14 @@ class Entries:
     def _with_more(self, things: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Return *things*, each with what else the index has of it.
 
-        That is of a case what learners find of it, and of a series its parts and what
-        other encoders make of it.
+        That is of a case what learners find of it and, where that is wanted, what its
+        words mean; of a series its parts and what other encoders make of it.
         """
-        more = MORE | {"series": (*MORE["series"], *self._beside)}
+        meant = tuple(MEANT) if means(self._house) else ()
+        more = {
+            "case": (*MORE["case"], *meant),
+            "series": (*MORE["series"], *self._beside),
+        }
         return [
             one
             for kind, key in things
