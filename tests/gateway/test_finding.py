@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.uid import UID
 from pynetdicom import AE
+from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from tests.gateway.conftest import run_dcmtk
 from tests.querying.library import Library, made_library
 
@@ -85,10 +87,16 @@ def statuses(asked: tuple[Library, int]) -> Callable[..., list[int]]:
     return find
 
 
-def associated(port: int, model: str, title: str = "ALL") -> Association:
+def associated(
+    port: int, model: str, title: str = "ALL", options: bytes = b""
+) -> Association:
     entity = AE(ae_title=title)
     entity.add_requested_context(model)
-    return entity.associate("127.0.0.1", port, ae_title="ROUNDS")
+    wanted = SOPClassExtendedNegotiation()
+    wanted.sop_class_uid = UID(model)
+    wanted.service_class_application_information = options
+    said: list[Any] = [wanted] if options else []
+    return entity.associate("127.0.0.1", port, ae_title="ROUNDS", ext_neg=said)
 
 
 def uids(found: list[Dataset], name: str) -> set[str]:
@@ -177,6 +185,46 @@ def test_a_range_of_times_is_not_one_with_a_range_of_dates(
         if one["StudyDate"] and one["StudyTime"] in {"0930", "103000.5"}
     }
     assert uids(found, "StudyInstanceUID") == early
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "agreed"),
+    [
+        pytest.param(b"\1\1\1\1", b"\1\1\1\0", id="all but the time zone"),
+        pytest.param(b"\0\1", b"\0\1", id="as many as were asked"),
+    ],
+)
+def test_options_are_agreed_beforehand(
+    asked: tuple[Library, int], asked_for: bytes, agreed: bytes
+) -> None:
+    association = associated(asked[1], STUDY_ROOT, options=asked_for)
+    said = association.acceptor.sop_class_extended
+    association.release()
+    assert said == {STUDY_ROOT: agreed}
+
+
+def test_date_and_time_are_one_range_where_that_was_agreed(
+    asked: tuple[Library, int],
+) -> None:
+    one, two = (found_with(asked[1], options) for options in (b"\0\1", b"\0\0"))
+    days_between = {
+        each["StudyInstanceUID"]
+        for each in asked[0].instances
+        if "20191231" < each["StudyDate"] < "20210704" and each["StudyTime"]
+    }
+    assert two < one
+    assert days_between <= one
+
+
+def found_with(port: int, options: bytes) -> set[str]:
+    """Return the studies that are found with *options* of extended negotiation."""
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel, identifier.StudyInstanceUID = "STUDY", ""
+    identifier.StudyDate, identifier.StudyTime = "20191231-20210704", "0900-1100"
+    association = associated(port, STUDY_ROOT, options=options)
+    answers = [found for _, found in association.send_c_find(identifier, STUDY_ROOT)]
+    association.release()
+    return {str(found.StudyInstanceUID) for found in answers if found is not None}
 
 
 def test_an_unsupported_key_is_said(statuses: Callable[..., list[int]]) -> None:

@@ -92,6 +92,7 @@ def feed(connection: socket.socket, sent: bytes) -> None:
             return
 
 
+FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 RELEASE = struct.pack(">BBLL", 5, 0, 4, 0)
 
 
@@ -161,9 +162,10 @@ def test_a_command_that_has_come_is_seen_without_waiting(
 def test_an_acceptance_says_what_was_agreed() -> None:
     asked = decode_request(request()[6:])
     answers = [Accepted(1, 0), Accepted(3, 3)]
-    said = accept(
-        asked, answers, {ECHO: Roles(scu=True, scp=False)}, (IMPLEMENTATION, "R")
-    )
+    roles = {ECHO: Roles(scu=True, scp=False)}
+    said = accept(asked, answers, roles, {FIND: b"\1\1"}, (IMPLEMENTATION, "R"))
     assert said[0] == 2
     assert item(0x21, bytes((3, 0, 3, 0)) + item(0x40, b"1.2.840.10008.1.2.1")) in said
     assert struct.pack(">H", len(ECHO)) + ECHO.encode() + b"\1\0" in said
+    extended = struct.pack(">H", len(FIND)) + FIND.encode() + b"\1\1"
+    assert item(0x56, extended) in said

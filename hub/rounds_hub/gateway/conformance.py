@@ -48,9 +48,10 @@ ACCEPTING = """\
 
 A context is accepted in the first transfer syntax that is offered and known; implicit
 VR and big endian only where nothing else is offered. Asynchronous operations are not
-negotiated: one operation at a time. Extended negotiation is not used; the SCP role is
-given to a peer for storage classes alone, for C-GET. A request for a class that the
-node has no right to is refused (user rejection).
+negotiated: one operation at a time. In extended negotiation for C-FIND, relational
+queries, ranges of date and time as one, and names by the beginnings of their words are
+agreed to. The SCP role is given to a peer for storage classes alone, for C-GET. A
+request for a class that the node has no right to is refused (user rejection).
 """
 STORAGE = """\
 ### Storage

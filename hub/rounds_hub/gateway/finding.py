@@ -42,6 +42,13 @@ MODELS: Final = {
 }
 """The information models and their levels."""
 LONGEST_COMMENT: Final = 64
+_OPTIONS: Final = {
+    "relations": 1,
+    "date and time": 1,
+    "words of names": 1,
+    "time zone": 0,
+}
+"""What may be agreed beforehand, in order, and whether it is done (PS3.4, C.5.1.1)."""
 
 
 class FindService:
@@ -57,6 +64,15 @@ class FindService:
         del abstract_syntax
         return node.may_query
 
+    def agreed(self, asked: bytes) -> bytes:
+        """Return which options are agreed of those *asked* for (PS3.4, C.5.1.1).
+
+        A byte for each: relational queries, ranges of date and time as one, names by
+        the beginnings of their words, and adjustment to a time zone, which is not done.
+        """
+        able = _OPTIONS.values()
+        return bytes(one == can == 1 for one, can in zip(asked, able, strict=False))
+
     def handle(self, association: Association, request: Request) -> None:
         """Answer a C-FIND-RQ (PS3.7, 9.1.2; PS3.4, C.4.1.3)."""
         if request.field != Field.C_FIND:
@@ -67,7 +83,8 @@ class FindService:
         try:
             dataset = association.read_dataset(request)
             asked = read_identifier(dataset, levels, order)
-            answer = find(association.house, association.principal, _query(asked))
+            query = _query(asked, request.context.extended)
+            answer = find(association.house, association.principal, query)
         except InvalidError as error:
             # The command set has ASCII alone (PS3.7, 6.3.1).
             comment = str(error).encode("ascii", "replace").decode()[:LONGEST_COMMENT]
@@ -76,10 +93,15 @@ class FindService:
         _respond(association, request, asked, answer)
 
 
-def _query(asked: Identifier) -> Query:
-    """Return the query for an identifier."""
-    # A range of dates and one of times are only one range where that was negotiated.
-    return Query(asked.level, keys=asked.keys, combined=False)
+def _query(asked: Identifier, agreed: bytes) -> Query:
+    """Return the query for an identifier, by the options that were *agreed*."""
+    options = dict(zip(_OPTIONS, agreed.ljust(len(_OPTIONS), b"\0"), strict=True))
+    return Query(
+        asked.level,
+        keys=asked.keys,
+        combined=options["date and time"] == 1,
+        fuzzy=options["words of names"] == 1,
+    )
 
 
 def _respond(

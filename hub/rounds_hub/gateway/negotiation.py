@@ -27,11 +27,16 @@ LESS_LIKED = frozenset({IMPLICIT_LITTLE, EXPLICIT_BIG})
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What was agreed: the answer to every context, those accepted, and the roles."""
+    """What was agreed: the answer to every context, those accepted, and the roles.
+
+    *extended* is what a service says of its SOP class where the peer asked
+    (PS3.7, D.3.3.5).
+    """
 
     answers: tuple[Accepted, ...]
     contexts: Mapping[int, Context]
     roles: Mapping[str, Roles]
+    extended: Mapping[str, bytes]
 
 
 def negotiate(
@@ -43,7 +48,7 @@ def negotiate(
     implicit VR and big endian only where the peer offers nothing else.
     """
     contexts: dict[int, Context] = {}
-    answers, roles = [], {}
+    answers, roles, extended = [], {}, {}
     for proposed in request.contexts:
         service = find(services, proposed.abstract_syntax)
         answer = _answer(proposed, node, service)
@@ -55,8 +60,12 @@ def negotiate(
         scp = bool(asked and asked.scp and _may_be_scp(service, node))
         if asked is not None:
             roles[name] = Roles(asked.scu, scp)
-        contexts[proposed.id] = Context(proposed.id, name, answer.transfer_syntax, scp)
-    return Agreement(tuple(answers), contexts, roles)
+        if said := _extended(service, request.extended.get(name, b"")):
+            extended[name] = said
+        contexts[proposed.id] = Context(
+            proposed.id, name, answer.transfer_syntax, scp, said
+        )
+    return Agreement(tuple(answers), contexts, roles, extended)
 
 
 def _answer(proposed: Proposed, node: NodeRecord, service: Service | None) -> Accepted:
@@ -83,6 +92,12 @@ def _chosen(offered: Iterable[str]) -> str:
     in_order = list(offered)
     liked = [one for one in in_order if one not in LESS_LIKED]
     return next(iter(liked or in_order), "")
+
+
+def _extended(service: Service, asked: bytes) -> bytes:
+    """Return what *service* agrees to of what was *asked*, empty where nothing was."""
+    agreed = getattr(service, "agreed", None)
+    return bytes(agreed(asked)) if asked and agreed is not None else b""
 
 
 def _may_be_scp(service: Service, node: NodeRecord) -> bool:

@@ -182,6 +182,7 @@ def accept(
     request: AssociateRequest,
     contexts: Iterable[Accepted],
     roles: Mapping[str, Roles],
+    extended: Mapping[str, bytes],
     implementation: tuple[str, str],
 ) -> bytes:
     """Return an A-ASSOCIATE-AC (PS3.8, 9.3.3).
@@ -194,6 +195,9 @@ def accept(
         The answer to each proposed context.
     roles
         The roles that were agreed, where the peer asked for any.
+    extended
+        The service class application information by SOP class, where the peer sent
+        any (PS3.7, D.3.3.5.2).
     implementation
         Our implementation class UID and version name (PS3.7, D.3.3.2).
     """
@@ -207,6 +211,9 @@ def accept(
         said = sop_class.encode()
         head = struct.pack(">H", len(said))
         user.append(_item(ROLE, head + said + bytes((agreed.scu, agreed.scp))))
+    for sop_class, agreed_by in extended.items():
+        said = sop_class.encode()
+        user.append(_item(EXTENDED, struct.pack(">H", len(said)) + said + agreed_by))
     user.append(_item(VERSION, version.encode()))
     items.append(_item(USER, b"".join(user)))
     body = struct.pack(">HH", 1, 0) + request.titles + bytes(32) + b"".join(items)

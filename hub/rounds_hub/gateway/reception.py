@@ -113,9 +113,14 @@ class Reception:
             self._reject(seat, arrival, why, LIMIT_EXCEEDED)
             return None
         agreed = negotiate(arrival.request, node, self._services)
-        implementation = (IMPLEMENTATION, VERSION_NAME)
         seat.wire.send(
-            accept(arrival.request, agreed.answers, agreed.roles, implementation)
+            accept(
+                arrival.request,
+                agreed.answers,
+                agreed.roles,
+                agreed.extended,
+                (IMPLEMENTATION, VERSION_NAME),
+            )
         )
         peer = Peer(node, arrival.address, arrival.request, arrival.tls)
         return Association(self._house, peer, agreed.contexts, seat.wire)

@@ -57,13 +57,14 @@ class Context:
     """An accepted presentation context (PS3.8, 7.1.1.13).
 
     *scp_role* says that the peer takes instances on it, as a C-GET needs it
-    (PS3.4, C.5.3).
+    (PS3.4, C.5.3); *extended* what was agreed by extended negotiation.
     """
 
     id: int
     abstract_syntax: str
     transfer_syntax: str
     scp_role: bool = False
+    extended: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ class Service(Protocol):
 
     A service may also have a method ``peer_may_be_scp(node) -> bool``: whether a peer
     that asks for it gets the role of the SCP (PS3.7, D.3.3.4), which it never does
-    otherwise.
+    otherwise; and ``agreed(asked) -> bytes``: what it answers to a peer's service class
+    application information (PS3.7, D.3.3.5), which is passed over otherwise.
     """
 
     @property
