@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -189,3 +191,22 @@ def test_a_person_keeps_no_more_than_a_hundred(client_as: ClientAs) -> None:
     more = student.post(SAVED, json={"name": "One more", "request": {}})
     assert more.status_code == 409
     assert "100" in more.json()["detail"]
+
+
+def test_the_worker_looks_by_itself(
+    house: House, client_as: ClientAs, add_case: AddCase
+) -> None:
+    keep(client_as("student"), text="lung")
+    stop = threading.Event()
+    worker = threading.Thread(target=watching.loop, args=(house, stop))
+    worker.start()
+    try:
+        add_case("everyone", title="New lung")
+        run_once(house)
+        until = time.monotonic() + 60
+        while not (told := new(client_as("student"))) and time.monotonic() < until:
+            time.sleep(0.1)
+    finally:
+        stop.set()
+        worker.join(30)
+    assert told == ["New lung"]

@@ -170,3 +170,13 @@ def test_a_region_of_a_sent_picture_is_an_example(
     one = {"kind": "upload", "polygon": corners}
     (hit,) = send(client_as("student"), a_picture(), like=[one]).json()["hits"]
     assert hit["ranks"] == {"region": 1}
+
+
+def test_every_picture_that_was_sent_is_asked_with(
+    house: House, client_as: ClientAs, add_case: AddCase
+) -> None:
+    add_case("everyone", title="A ball")
+    run_once(house)
+    answer = send(client_as("student"), a_picture(), a_picture()).json()
+    assert [one["slice"] for one in answer["asked"]] == [0, 1]
+    assert titles(answer) == ["A ball"]

@@ -185,17 +185,41 @@ def _of_sent(example: Example, sent: Sent | None, encoder: str) -> Asked:
     if sent is None:
         msg = "Send the pictures that are asked with, in parts called 'files'."
         raise InvalidError(msg, {"files": msg})
-    volume, first = _stack(sent.stacks, example)
-    viewed = Viewed(volume, encoder)
-    if example.region and example.slice is None and len(volume.array) > 1:
+    total = sum(len(volume.array) for volume in sent.stacks)
+    if example.region and example.slice is None and total > 1:
         msg = "A region needs the 'slice' that it was drawn on."
         raise InvalidError(msg, {"slice": msg})
-    looks = _looks(viewed, example, first)
-    if not sent.placed:
-        looks = looks.unplaced()
+    parts: list[Looks] = []
+    shown: list[Shown] = []
+    for volume, first in _used(sent, example):
+        viewed = Viewed(volume, encoder)
+        looks = _looks(viewed, example, first)
+        parts.append(looks if sent.placed else looks.unplaced())
+        shown += _previews(sent, viewed, looks, first)
+    return Asked(
+        example=example,
+        encoder=REGIONS if example.region else encoder,
+        looks=Looks.joined(parts),
+        shown=tuple(shown),
+        patients=sent.patients,
+    )
+
+
+def _used(sent: Sent, example: Example) -> list[tuple[Volume, int]]:
+    """Return what of *sent* is asked with: a stack, or every single picture.
+
+    Beside each is how many slices are before it.
+    """
+    if sent.placed or example.slice is not None:
+        return [_stack(sent.stacks, example)]
+    return [(volume, first) for first, volume in enumerate(sent.stacks[:MOST_SERIES])]
+
+
+def _previews(sent: Sent, viewed: Viewed, looks: Looks, first: int) -> list[Shown]:
+    """Return small pictures of what was sent."""
     pictures = {index: sent.preview(viewed.picture(index)) for index in looks.indices}
-    rows, columns = volume.array.shape[1:3]
-    shown = tuple(
+    rows, columns = viewed.volume.array.shape[1:3]
+    return [
         Shown(
             slice=index + first,
             region=box,
@@ -204,14 +228,7 @@ def _of_sent(example: Example, sent: Sent | None, encoder: str) -> Asked:
             rows=rows,
         )
         for index, box in zip(looks.indices, looks.regions, strict=True)
-    )
-    return Asked(
-        example=example,
-        encoder=REGIONS if example.region else encoder,
-        looks=looks,
-        shown=shown,
-        patients=sent.patients,
-    )
+    ]
 
 
 def _slices(series: SeriesRecord, looks: Looks, first: int = 0) -> tuple[Shown, ...]:
