@@ -7,6 +7,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from tests.cases.test_searching_by_example import (
     a_picture,
@@ -21,15 +22,31 @@ from rounds_hub.cases.uploads import MOST_FILES
 from rounds_hub.indexing.consumer import run_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import httpx
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from rounds_hub.cases.views import CaseView
     from rounds_hub.house import House
 
     AddCase = Callable[..., CaseView]
     ClientAs = Callable[..., httpx.Client]
+    ServeHouse = Callable[[Path], AbstractContextManager[tuple[House, str]]]
+
+
+@pytest.fixture(scope="module")
+def student(
+    tmp_path_factory: pytest.TempPathFactory, serve_house: ServeHouse
+) -> Iterator[httpx.Client]:
+    """Return a student of an empty house, who changes nothing there."""
+    with (
+        serve_house(tmp_path_factory.mktemp("refusing")) as (_, url),
+        httpx.Client(
+            base_url=url, headers={"x-person": "student student"}, timeout=120
+        ) as client,
+    ):
+        yield client
+
 
 BOX = {"left": 4, "top": 4, "right": 20, "bottom": 20}
 FAR = {"left": 400, "top": 400, "right": 440, "bottom": 440}
@@ -84,9 +101,9 @@ def refused(answer: httpx.Response) -> int:
     ],
 )
 def test_what_cannot_be_read_or_compared_is_refused(
-    client_as: ClientAs, files: list[bytes], request_: dict[str, Any], status: int
+    student: httpx.Client, files: list[bytes], request_: dict[str, Any], status: int
 ) -> None:
-    assert refused(send(client_as("student"), *files, **request_)) == status
+    assert refused(send(student, *files, **request_)) == status
 
 
 SLICE = {"series_uid": "1.2.3", "slice": 0}
@@ -125,9 +142,9 @@ SLICE = {"series_uid": "1.2.3", "slice": 0}
     ],
 )
 def test_what_cannot_be_asked_is_refused(
-    client_as: ClientAs, request_: dict[str, Any], status: int
+    student: httpx.Client, request_: dict[str, Any], status: int
 ) -> None:
-    answer = client_as("student").post("api/search", json=request_)
+    answer = student.post("api/search", json=request_)
     assert refused(answer) == status
 
 
@@ -145,14 +162,14 @@ def test_what_cannot_be_asked_is_refused(
     ],
 )
 def test_a_body_that_is_no_request_is_refused(
-    client_as: ClientAs, said: bytes, status: int
+    student: httpx.Client, said: bytes, status: int
 ) -> None:
-    answer = client_as("student").post("api/search", content=said)
+    answer = student.post("api/search", content=said)
     assert refused(answer) == status
 
 
-def test_more_files_than_are_taken_are_refused(client_as: ClientAs) -> None:
-    answer = send(client_as("student"), *[b"x"] * (MOST_FILES + 1))
+def test_more_files_than_are_taken_are_refused(student: httpx.Client) -> None:
+    answer = send(student, *[b"x"] * (MOST_FILES + 1))
     assert refused(answer) == 400
 
 
@@ -196,8 +213,8 @@ def test_codes_of_an_unknown_case_are_no_reason(
     assert [hit["same_codes"] for hit in found["hits"]] == [["ICD10:J43.9"]]
 
 
-def test_both_forms_of_a_request_are_described(client_as: ClientAs) -> None:
-    described = client_as("student").get("api/openapi.json").json()
+def test_both_forms_of_a_request_are_described(student: httpx.Client) -> None:
+    described = student.get("api/openapi.json").json()
     paths = described["paths"]
     body = next(
         told["post"]["requestBody"]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["names_only_anatomy", "weights_of"]
 
 HEAVY: Final = 2.0
+LEANING: Final = 1.25
+"""How much pictures count where words say anatomy; twice was worse than as much."""
 _TECHNIQUE: Final = (
     *("ct", "mr", "mri", "pet", "x-ray", "ultrasound", "mammography", "angiography"),
     *("t1", "t2", "flair", "dwi", "adc", "stir", "contrast", "enhanced", "scan"),
@@ -36,12 +38,12 @@ def weights_of(text: str, lean: str) -> tuple[float, float]:
     Examples
     --------
     >>> weights_of("brain MRI", "auto"), weights_of("brain abscess", "auto")
-    ((1.0, 2.0), (2.0, 1.0))
+    ((1.0, 1.25), (2.0, 1.0))
     >>> weights_of("", "auto"), weights_of("brain", "even")
     ((1.0, 1.0), (1.0, 1.0))
     """
     if lean == "auto" and text.strip():
-        lean = "picture" if names_only_anatomy(text) else "words"
+        return (1.0, LEANING) if names_only_anatomy(text) else (HEAVY, 1.0)
     return {"picture": (1.0, HEAVY), "words": (HEAVY, 1.0)}.get(lean, (1.0, 1.0))
 
 
