@@ -95,7 +95,7 @@ class Finder(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         self.canvas.words = f"A slice of {hit.title}"
         self._draw()
 
-    def open(self, hit: Hit) -> None:
+    def open_case(self, hit: Hit) -> None:
         """Open the case of *hit* as `case`."""
         try:
             self.case = hit.open()
@@ -174,7 +174,7 @@ class Finder(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             picture = ipywidgets.HTML("No picture")
         words = f"<b>{text(hit.title)}</b><br>{text(' · '.join(hit.why))}"
         buttons = [_button("Look", lambda: self.look(hit))]
-        buttons.append(_button("Open", lambda: self.open(hit)))
+        buttons.append(_button("Open", lambda: self.open_case(hit)))
         parts = [picture, ipywidgets.HTML(words), ipywidgets.HBox(buttons)]
         return ipywidgets.VBox(parts, layout=CARD)
 

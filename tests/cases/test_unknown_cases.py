@@ -12,9 +12,10 @@ import pytest
 from rounds_hub.access.principal import Principal, Role
 from rounds_hub.archive import reading as archive
 from rounds_hub.archive.service import Offer, store
-from rounds_hub.cases import service
+from rounds_hub.cases import saved, service, watching
 from rounds_hub.cases.models import Case
 from rounds_hub.cases.searching import Question, search, similar
+from rounds_hub.cases.searchmodels import SearchRequest
 from rounds_hub.cases.unknown import reveal_due
 from rounds_hub.catalogue.models import utc_now
 from rounds_hub.indexing.consumer import run_once
@@ -258,6 +259,20 @@ def test_it_is_told_by_itself_on_its_day(house: House, add_case: AddCase) -> Non
         row.unknown_until = utc_now() - timedelta(seconds=1)
     assert reveal_due(house) == 1
     assert not service.get(house, STUDENT, case.id).hidden
+
+
+def test_a_kept_search_rings_for_the_question_and_not_for_the_answer(
+    house: House, add_case: AddCase
+) -> None:
+    for word in ("quokkaoma", "headache"):
+        asked = SearchRequest(text=word)
+        saved.create(house, STUDENT, word, asked, alert=True)
+    add_case("everyone", **TOLD)
+    _index(house)
+    watching.run_once(house)
+    rung = saved.alerts(house, STUDENT)
+    assert [one.name for one in rung] == ["headache"]
+    assert not _leaked([one.hit for one in rung])
 
 
 def test_a_lagging_index_does_not_tell(house: House, add_case: AddCase) -> None:
