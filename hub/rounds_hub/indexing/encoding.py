@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from rounds_hub.access.policy import HOUSE, Action, require
 from rounds_hub.catalogue.models import utc_now
-from rounds_hub.errors import ConflictError, InvalidError, NotFoundError
+from rounds_hub.errors import ConflictError, InvalidError
 from rounds_hub.indexing.models import PictureEncoder
 from rounds_search.encoders import ENCODER, ENCODERS, open_folder
 from rounds_search.encoders.knowing import Known
@@ -146,10 +146,8 @@ def embed(house: House, principal: Principal, name: str) -> str:
     ------
     ForbiddenError
         If *principal* is no administrator.
-    NotFoundError
-        If there is no such encoder.
     InvalidError
-        If it cannot be used; the sentence says why.
+        If there is no such encoder, or it cannot be used; the sentence says why.
     ConflictError
         If that goes on already, or another one is being embedded with.
     """
@@ -177,9 +175,6 @@ def _ready(house: House, name: str) -> None:
     try:
         if name == LITE0:
             make_lite0(folder)
-        if name not in ENCODERS:
-            kind = "encoder"
-            raise NotFoundError(kind, name)
         ENCODERS.named(name).encode(np.add.outer(np.arange(64), np.arange(64)))
     except SearchError as error:
         raise InvalidError(str(error)) from error

@@ -8,11 +8,13 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from rounds_hub.access.deps import HouseDep, PrincipalDep
+from rounds_hub.indexing import encoderroutes
 from rounds_hub.indexing.refused import index_health, index_state
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["index"])
+router.include_router(encoderroutes.router)
 
 
 class RefusedView(BaseModel):

@@ -24,7 +24,7 @@ __all__ = [
     "workflow_id",
 ]
 
-Kind: TypeAlias = Literal["run", "import", "send", "pull", "route", "embed"]
+Kind: TypeAlias = Literal["run", "import", "send", "pull", "route", "embed", "night"]
 
 QUEUES: dict[Kind, str] = {
     "run": "runs",
@@ -33,6 +33,7 @@ QUEUES: dict[Kind, str] = {
     "pull": "pulls",
     "route": "routes",
     "embed": "embeddings",
+    "night": "embeddings",
 }
 """The queue of each kind of work; the workflow has the kind's own name."""
 

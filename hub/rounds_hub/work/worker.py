@@ -26,7 +26,7 @@ from rounds_hub.cases import watching
 from rounds_hub.errors import HubError, SettingsError
 from rounds_hub.gateway import working as remote
 from rounds_hub.house import House
-from rounds_hub.indexing import consumer, embedding
+from rounds_hub.indexing import consumer, embedding, nightly
 from rounds_hub.logs import log_lines
 from rounds_hub.processes import die_with_parent
 from rounds_hub.routing import workflow as routing
@@ -72,6 +72,7 @@ class Worker:
         self._register_imports()
         routing.register(self.house)
         embedding.register(self.house, self.closing)
+        nightly.register(self.house)
         remote.register(self.house)
         DBOS.launch()
         remote.take(UNHURRIED_SECONDS)
@@ -95,6 +96,7 @@ class Worker:
         )
         self._in_thread("outbox", self._consume)
         self._in_thread("alerts", self._look_for_alerts)
+        self._in_thread("nights", self._ask_for_nights)
         self._in_thread("reconcile", self._reconcile)
         self._in_thread("routes", self._route)
         self._in_thread("conformance", self._look_at_instances)
@@ -174,6 +176,10 @@ class Worker:
     def _look_for_alerts(self) -> None:
         """Ask kept searches again when the index changed, until the worker ends."""
         watching.loop(self.house, self.closing)
+
+    def _ask_for_nights(self) -> None:
+        """Have it measured each night how well cases are found."""
+        nightly.loop(self.house, self.closing)
 
     def _reconcile(self) -> None:
         """Look now and then for work that nobody does, until the worker ends."""
