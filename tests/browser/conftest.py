@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from rounds_hub.access.principal import Principal, Role
 from rounds_hub.archive import service as archive
@@ -36,6 +36,7 @@ FLAGS = [
 GRID = Grid((12, 48, 48), (4.0, 2.0, 2.0))
 TEACHER = Principal("teacher", frozenset({Role.TEACHER}))
 SECONDS = 15_000
+expect.set_options(timeout=SECONDS)
 EXPECTED = ("status of 4",)
 """Chromium itself says of a refused request that it was one; tests ask for some."""
 

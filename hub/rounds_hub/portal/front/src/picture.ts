@@ -28,7 +28,8 @@ export function watchPictureSearch(): void {
 class PictureSearch {
   private files: File[] = [];
   private url = "";
-  private focused = false;
+  /** Where the focus goes when what has it now gives way: the count, or a new hit. */
+  private next = -1;
 
   constructor(
     private readonly place: HTMLElement,
@@ -51,7 +52,7 @@ class PictureSearch {
     });
     document.body.addEventListener("htmx:configRequest", (event) => this.configure((event as CustomEvent<Configured>).detail));
     document.body.addEventListener("htmx:historyRestore", () => this.drawn());
-    place.addEventListener("htmx:beforeSwap", () => (this.focused = place.contains(document.activeElement)));
+    place.addEventListener("htmx:beforeSwap", (event) => this.leave(event));
     place.addEventListener("htmx:afterSettle", () => this.drawn());
     // htmx knows the forms of the page once it is there whole.
     document.addEventListener("DOMContentLoaded", () => this.drawn());
@@ -102,7 +103,7 @@ class PictureSearch {
     const reader = new FileReader();
     reader.addEventListener("load", () => {
       try {
-        sessionStorage.setItem(KEPT, JSON.stringify({ name: only.name, data: reader.result }));
+        sessionStorage.setItem(KEPT, JSON.stringify({ who: this.who, name: only.name, data: reader.result }));
       } catch {
         // The tab keeps no more; after a reload the page says that the picture is gone.
       }
@@ -189,8 +190,8 @@ class PictureSearch {
   /** A page that came back asks again with the picture, where the tab still has it. */
   private bring(): void {
     if (this.files.length === 0) {
-      const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null") as { name: string; data: string } | null;
-      if (kept === null) return;
+      const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null") as { who: string; name: string; data: string } | null;
+      if (kept === null || kept.who !== this.who) return;
       this.hold([fileOf(kept.name, kept.data)]);
     }
     if (this.pictured === nameOf(this.files)) htmx.trigger(this.form, "submit");
@@ -200,15 +201,29 @@ class PictureSearch {
     const count = this.place.querySelector("#count")?.textContent ?? "";
     const said = document.querySelector("#said");
     if (said !== null && said.textContent !== count) said.textContent = count;
-    // What had the focus is gone with the answer before: go on from its beginning.
-    if (document.activeElement === document.body && this.focused) {
-      this.place.querySelector<HTMLElement>("#count")?.focus({ preventScroll: true });
+    if (document.activeElement === document.body && this.next >= 0) {
+      const hit = this.next > 0 ? this.hits[this.next] : undefined;
+      (hit ?? this.place.querySelector<HTMLElement>("#count"))?.focus({ preventScroll: true });
     }
-    this.focused = false;
+    this.next = -1;
+  }
+
+  private leave(event: Event): void {
+    const more = (event.target as Element).id === "next-hits";
+    this.next = !this.place.contains(document.activeElement) ? -1 : more ? this.hits.length : 0;
+  }
+
+  private get hits(): NodeListOf<HTMLElement> {
+    return this.place.querySelectorAll<HTMLElement>("a.hit");
   }
 
   private get pictured(): string {
     return this.form.querySelector<HTMLInputElement>("input[type=hidden][name=picture]")?.value ?? "";
+  }
+
+  /** Who is signed in: what one person sent is not brought for another. */
+  private get who(): string {
+    return this.place.dataset["who"] ?? "";
   }
 
   private get form(): HTMLFormElement {
