@@ -179,6 +179,17 @@ def test_copies_are_left_out(library: Library) -> None:
     assert "Head" not in library.titles(like=asked, leave_out=["copies"])
 
 
+def test_the_series_that_a_region_was_drawn_on_is_left_out_as_a_copy(
+    library: Library,
+) -> None:
+    box = {"left": 80, "top": 60, "right": 130, "bottom": 110}
+    asked = [library.like("Glioblastoma, T1", slice=11, rectangle=box)]
+    assert "Glioblastoma, T1" in library.titles(like=asked)
+    found = library.titles(like=asked, leave_out=["copies"])
+    assert found[0] == "Glioblastoma, FLAIR"
+    assert "Glioblastoma, T1" not in found
+
+
 def test_a_region_finds_the_same_region_of_another_series(library: Library) -> None:
     box = {"left": 80, "top": 60, "right": 130, "bottom": 110}
     asked = library.like("Glioblastoma, T1", slice=11, rectangle=box)

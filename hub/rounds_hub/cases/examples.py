@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rounds_hub.house import House
     from rounds_kernels.volumes import Volume
 
-__all__ = ["Asked", "asked_with", "case_of"]
+__all__ = ["Asked", "asked_with", "case_of", "cases_of_patients", "cases_with"]
 
 MOST_ROWS: Final = 64
 MOST_SERIES: Final = 8
@@ -274,3 +274,15 @@ def cases_of_patients(
         )
         found |= dict.fromkeys(session.scalars(wanted))
     return list(found)[:most]
+
+
+def cases_with(session: Session, series_uids: Iterable[str], most: int) -> list[str]:
+    """Return the ids of cases that show one of these series, at most so many."""
+    wanted = (
+        select(CaseSeries.case_id)
+        .where(CaseSeries.series_uid.in_(sorted(series_uids)))
+        .distinct()
+        .order_by(CaseSeries.case_id)
+        .limit(most)
+    )
+    return list(session.scalars(wanted))

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from rounds_hub.access.policy import Action, require
 from rounds_hub.cases.asking import FACETS, FILTERS, Example, Question, Region
-from rounds_hub.cases.examples import asked_with, cases_of_patients
+from rounds_hub.cases.examples import asked_with, cases_of_patients, cases_with
 from rounds_hub.cases.found import Found, FoundHit
 from rounds_hub.cases.showing import RESULT, Showing
 from rounds_hub.cases.unknown import masked_id
@@ -26,7 +26,7 @@ from rounds_hub.indexing.meanings import means
 from rounds_search import errors
 from rounds_search.answers import Answer
 from rounds_search.meaning import is_description, meaning_leg
-from rounds_search.requests import MAX_EXCLUDED, Facet, Request, Term, VectorQuery
+from rounds_search.requests import Facet, Request, Term, VectorQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,6 +57,8 @@ LEAST_MEANT: Final = 0.25
 COPY: Final = 0.98
 """Cosine from which on pictures are called copies of each other."""
 MOST_COPIES: Final = 200
+MOST_LEFT_OUT: Final = 150
+"""How many cases of a patient, and with a series, are left out at the most."""
 
 
 def search(
@@ -232,20 +234,24 @@ def _left_out(
 ) -> frozenset[str]:
     """Return the documents that may not be in the answer: the one asked with, say."""
     ids = {one.case_id for one in asked.values() if one.case_id}
-    if "patient" in question.leave_out:
-        patients = frozenset[tuple[str, str]]().union(
-            *(one.patients for one in asked.values())
-        )
-        with house.sessions.begin(write=False) as session:
-            ids |= set(cases_of_patients(session, patients, MAX_EXCLUDED // 4))
+    with house.sessions.begin(write=False) as session:
+        if "patient" in question.leave_out:
+            patients = frozenset[tuple[str, str]]().union(
+                *(one.patients for one in asked.values())
+            )
+            ids |= set(cases_of_patients(session, patients, MOST_LEFT_OUT))
+        if "copies" in question.leave_out:
+            uids = {one.series_uid for each in asked.values() for one in each.shown}
+            ids |= set(cases_with(session, uids - {""}, MOST_LEFT_OUT))
     return frozenset(ids | {masked_id(one) for one in ids})
 
 
 def _without_copies(house: House, question: Question, request: Request) -> Request:
     """Return *request* without what shows the very pictures that are asked with."""
-    if "copies" not in question.leave_out or not request.vectors:
+    whole = [leg for leg in request.vectors if leg.name.partition(" ")[0] == "picture"]
+    if "copies" not in question.leave_out or not whole:
         return request
-    near = tuple(replace(leg, at_least=COPY) for leg in request.vectors)
+    near = tuple(replace(leg, at_least=COPY) for leg in whole)
     looking = replace(
         request,
         text="",
