@@ -12,6 +12,7 @@ import pytest
 
 from rounds_hub.archive import service as archive
 from rounds_hub.gateway import pulling, sending
+from rounds_hub.gateway.orders import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,8 +88,6 @@ def test_a_worker_pulls_a_study_that_is_here_then(
     study = far.study_uid()
     pull = pulling.begin_pull(house, doctor, far.known_to(house), study)
     workers.start()
-    workers.until(
-        lambda: pulling.get_pull(house, doctor, pull.id).state not in pulling.OPEN
-    )
+    workers.until(lambda: pulling.get_pull(house, doctor, pull.id).state not in OPEN)
     found = archive.get_study(house, doctor, study)
     assert [one.instance_count for one in found.series] == [4]

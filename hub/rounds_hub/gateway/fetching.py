@@ -24,6 +24,7 @@ from rounds_hub.catalogue.models import utc_now
 from rounds_hub.errors import HubError, NoSpaceError
 from rounds_hub.gateway.models import Pull
 from rounds_hub.gateway.nodes import principal_of_node
+from rounds_hub.gateway.orders import OPEN
 from rounds_hub.gateway.reaching import Call, NothingTakenError, UnreachedError, reach
 from rounds_hub.gateway.registry import require_node
 
@@ -44,7 +45,6 @@ MOST_SECONDS = 6 * 3600.0
 LARGEST_BY_GET = 128 * 2**20
 """C-GET brings an instance through memory; a larger one comes by C-MOVE to the disk."""
 LONGEST_WHY = 500
-OPEN = ("waiting", "running")
 PENDING = (0xFF00, 0xFF01)
 SUCCESS, WARNING, CANCELLED = 0x0000, 0xB000, 0xFE00
 FULL, NOT_UNDERSTOOD = 0xA700, 0xC000

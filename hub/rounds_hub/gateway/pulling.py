@@ -7,29 +7,23 @@ import secrets
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import select
 
-from rounds_hub.access.audience import ADMINS
 from rounds_hub.access.policy import Action, Resource, require
-from rounds_hub.access.principal import Role
 from rounds_hub.archive.texts import clean
-from rounds_hub.catalogue.models import utc_now
-from rounds_hub.errors import BusyError, ConflictError, InvalidError, NotFoundError
+from rounds_hub.errors import BusyError, ConflictError, InvalidError
 from rounds_hub.gateway.models import Pull
+from rounds_hub.gateway.orders import Orders
 from rounds_hub.gateway.registry import require_node
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from rounds_hub.access.principal import Principal
     from rounds_hub.house import House
 
-__all__ = ["OPEN", "begin_pull", "cancel_pull", "get_pull", "list_pulls"]
+__all__ = ["begin_pull", "cancel_pull", "get_pull", "list_pulls"]
 
-MOST_LISTED = 200
 LONGEST_ID = 64
-OPEN = ("waiting", "running")
 _UID = re.compile(r"[0-9.]{1,64}")
+_PULLS = Orders(Pull, "pull", Action.NODE_QUERY, "pull", lambda one: one.id)
 
 log = structlog.get_logger()
 
@@ -104,8 +98,7 @@ def get_pull(house: House, principal: Principal, pull_id: str) -> Pull:
     NotFoundError
         If there is none, or it is somebody else's.
     """
-    with house.sessions.begin(write=False) as session:
-        return _own(session, principal, pull_id)
+    return _PULLS.get(house, principal, pull_id)
 
 
 def list_pulls(house: House, principal: Principal, *, limit: int = 20) -> list[Pull]:
@@ -116,12 +109,7 @@ def list_pulls(house: House, principal: Principal, *, limit: int = 20) -> list[P
     ForbiddenError
         If the principal may not ask nodes.
     """
-    with house.sessions.begin(write=False) as session:
-        require(session, principal, Action.NODE_QUERY, Resource("pulls"))
-        wanted = select(Pull).order_by(Pull.created_at.desc(), Pull.id)
-        if not principal.has(Role.ADMIN):
-            wanted = wanted.where(Pull.owner == principal.name)
-        return list(session.scalars(wanted.limit(max(1, min(limit, MOST_LISTED)))))
+    return _PULLS.newest(house, principal, limit)
 
 
 def cancel_pull(house: House, principal: Principal, pull_id: str) -> Pull:
@@ -132,25 +120,4 @@ def cancel_pull(house: House, principal: Principal, pull_id: str) -> Pull:
     NotFoundError
         If there is none, or it is somebody else's.
     """
-    with house.sessions.begin() as session:
-        pull = _own(session, principal, pull_id)
-        if pull.state not in OPEN:
-            return pull
-        pull.state, pull.finished_at = "cancelled", utc_now()
-    try:
-        house.work.cancel("pull", pull.id)
-    except BusyError:
-        log.warning("the queue was not told of a cancelled pull", id=pull_id)
-    return pull
-
-
-def _own(session: Session, principal: Principal, pull_id: str) -> Pull:
-    """Return a pull of *principal*'s own; an administrator's are all."""
-    found = session.get(Pull, pull_id) if pull_id.isalnum() else None
-    if found is None:
-        kind = "pull"
-        raise NotFoundError(kind, clean(pull_id)[:LONGEST_ID])
-    may_see = frozenset({f"user:{found.owner}", ADMINS})
-    resource = Resource("pull", found.id, may_see, frozenset({found.owner}))
-    require(session, principal, Action.NODE_QUERY, resource)
-    return found
+    return _PULLS.cancel(house, principal, pull_id)

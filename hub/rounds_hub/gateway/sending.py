@@ -11,9 +11,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from rounds_hub.access.audience import ADMINS
 from rounds_hub.access.policy import Action, Resource, require, series_resource
-from rounds_hub.access.principal import Role
 from rounds_hub.archive.models import Instance, Series
 from rounds_hub.archive.texts import clean
 from rounds_hub.catalogue.models import utc_now
@@ -25,6 +23,7 @@ from rounds_hub.errors import (
     TooLargeError,
 )
 from rounds_hub.gateway.models import Sending, SendingItem
+from rounds_hub.gateway.orders import Orders
 from rounds_hub.gateway.registry import require_node
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from rounds_hub.house import House
 
 __all__ = [
-    "OPEN",
     "Item",
     "cancel_sending",
     "get_sending",
@@ -49,9 +47,7 @@ __all__ = [
 ]
 
 MOST_INSTANCES = 50_000
-MOST_LISTED = 200
 LONGEST_UID = 64
-OPEN = ("waiting", "running")
 _UID = re.compile(r"[0-9.]{1,64}")
 
 log = structlog.get_logger()
@@ -164,6 +160,9 @@ def workflow_key(sending: Sending) -> str:
     return f"{sending.id}.{sending.attempt}"
 
 
+_SENDINGS = Orders(Sending, "sending", Action.NODE_SEND, "send", workflow_key)
+
+
 def get_sending(house: House, principal: Principal, sending_id: str) -> Sending:
     """Return how far a sending is.
 
@@ -172,8 +171,7 @@ def get_sending(house: House, principal: Principal, sending_id: str) -> Sending:
     NotFoundError
         If there is none, or it is somebody else's.
     """
-    with house.sessions.begin(write=False) as session:
-        return _own(session, principal, sending_id)
+    return _SENDINGS.get(house, principal, sending_id)
 
 
 def items_of(
@@ -187,7 +185,7 @@ def items_of(
         If there is no such sending, or it is somebody else's.
     """
     with house.sessions.begin(write=False) as session:
-        _own(session, principal, sending_id)
+        _SENDINGS.own(session, principal, sending_id)
         wanted = (
             select(SendingItem)
             .where(SendingItem.sending_id == sending_id)
@@ -210,12 +208,7 @@ def list_sendings(
     ForbiddenError
         If the principal may not send at all.
     """
-    with house.sessions.begin(write=False) as session:
-        require(session, principal, Action.NODE_SEND, Resource("sendings"))
-        wanted = select(Sending).order_by(Sending.created_at.desc(), Sending.id)
-        if not principal.has(Role.ADMIN):
-            wanted = wanted.where(Sending.owner == principal.name)
-        return list(session.scalars(wanted.limit(max(1, min(limit, MOST_LISTED)))))
+    return _SENDINGS.newest(house, principal, limit)
 
 
 def cancel_sending(house: House, principal: Principal, sending_id: str) -> Sending:
@@ -226,18 +219,7 @@ def cancel_sending(house: House, principal: Principal, sending_id: str) -> Sendi
     NotFoundError
         If there is none, or it is somebody else's.
     """
-    with house.sessions.begin() as session:
-        sending = _own(session, principal, sending_id)
-        if sending.state not in OPEN:
-            return sending
-        sending.state, sending.finished_at = "cancelled", utc_now()
-        sending.next_at = None
-        key = workflow_key(sending)
-    try:
-        house.work.cancel("send", key)
-    except BusyError:
-        log.warning("the queue was not told of a cancelled sending", id=sending_id)
-    return sending
+    return _SENDINGS.cancel(house, principal, sending_id)
 
 
 def retry_sending(house: House, principal: Principal, sending_id: str) -> Sending:
@@ -251,7 +233,7 @@ def retry_sending(house: House, principal: Principal, sending_id: str) -> Sendin
         If everything was taken.
     """
     with house.sessions.begin() as session:
-        sending = _own(session, principal, sending_id)
+        sending = _SENDINGS.own(session, principal, sending_id)
         if sending.state == "done":
             msg = "The node has everything: there is nothing to send again."
             raise ConflictError(msg)
@@ -326,15 +308,3 @@ def _named(session: Session, principal: Principal, uid: str) -> dict[str, str]:
         .order_by(Instance.number, Instance.uid)
     )
     return dict.fromkeys(session.scalars(wanted), series.uid)
-
-
-def _own(session: Session, principal: Principal, sending_id: str) -> Sending:
-    """Return a sending of *principal*'s own; an administrator's are all."""
-    found = session.get(Sending, sending_id) if sending_id.isalnum() else None
-    if found is None:
-        kind = "sending"
-        raise NotFoundError(kind, clean(sending_id)[:LONGEST_UID])
-    may_see = frozenset({f"user:{found.owner}", ADMINS})
-    resource = Resource("sending", found.id, may_see, frozenset({found.owner}))
-    require(session, principal, Action.NODE_SEND, resource)
-    return found

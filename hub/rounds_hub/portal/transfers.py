@@ -14,6 +14,7 @@ from rounds_hub.errors import HubError, InvalidError, NotFoundError
 from rounds_hub.gateway import asking, pulling, registry, sending
 from rounds_hub.gateway.asking import Answers, Question
 from rounds_hub.gateway.nodes import NodeRecord
+from rounds_hub.gateway.orders import OPEN
 from rounds_hub.portal.forms import FormDep, many, one
 from rounds_hub.portal.labels import MODALITIES
 from rounds_hub.portal.visits import Visit, VisitDep
@@ -51,7 +52,7 @@ def _overview(visit: Visit) -> dict[str, Any]:
     sendings = sending.list_sendings(visit.house, visit.principal)
     pulls = pulling.list_pulls(visit.house, visit.principal)
     states = [row.state for row in sendings] + [row.state for row in pulls]
-    going = any(state in sending.OPEN for state in states)
+    going = any(state in OPEN for state in states)
     shown = {"sendings": sendings, "pulls": pulls, "going": going}
     return shown | {"active": "nodes"}
 
@@ -100,7 +101,7 @@ def _sending(visit: Visit, sending_id: str) -> dict[str, Any]:
     return {
         "active": "nodes",
         "sending": row,
-        "going": row.state in sending.OPEN,
+        "going": row.state in OPEN,
         "told": [item for item in items if item.why],
         "study": _study_of_series(visit, next(iter(series), "")),
         "series_count": len(series),
@@ -174,7 +175,7 @@ def _pull(visit: Visit, pull_id: str) -> dict[str, Any]:
     return {
         "active": "nodes",
         "pull": row,
-        "going": row.state in pulling.OPEN,
+        "going": row.state in OPEN,
         "study": _study(visit, row.study_uid),
     }
 
