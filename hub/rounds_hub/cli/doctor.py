@@ -158,7 +158,7 @@ def _index(settings: Rounds) -> Finding:
     problem = said.pop("problem", "")
     told = ", ".join(f"{value} {name}" for name, value in said.items())
     how = f"{problem} See «Elasticsearch» in docs/search.md, or «rounds index rebuild»"
-    return Finding("index", good, told, "" if good else how, details=(said,))
+    return Finding("index", good, told, "" if good else how)
 
 
 def _front_end() -> Finding:

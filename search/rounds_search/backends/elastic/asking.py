@@ -48,18 +48,6 @@ class Asking:
         """Return the answer to a search of the images."""
         return self._search(IMAGES, body)
 
-    def both(self, *bodies: Query) -> list[dict[str, Any]]:
-        """Return the answers to several searches of the cases, asked in one call."""
-        searches: list[Query] = []
-        for body in bodies:
-            searches += [{"index": self.state.names[CASES]}, body]
-        told = self.client.msearch(searches=searches).body["responses"]
-        for one in told:
-            if "error" in one:
-                # The same search alone raises the client's own error.
-                return [self._search(CASES, body) for body in bodies]
-        return list(told)
-
     def documents(
         self, ids: Sequence[str], audience: frozenset[str]
     ) -> dict[str, Document]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from rounds_search.fields import PLAIN_FIELDS, STEM_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from rounds_search.queries import Alternative, Clause, TextQuery
+    from rounds_search.queries import Alternative, TextQuery
     from rounds_search.requests import Term
 
     Query = dict[str, Any]
+    Weigh = Callable[[tuple[str, tuple[str, ...]]], float]
 
 __all__ = ["fitting", "having", "phrase", "visible", "words"]
 
@@ -54,49 +55,48 @@ def fitting(term: Term) -> Query:
     return {"bool": {"should": [having(term), lacking]}}
 
 
-def words(query: TextQuery, *, relaxed: bool) -> Query:
+def words(query: TextQuery, weigh: Weigh, *, relaxed: bool) -> Query:
     """Return the clause for the words of *query*; *relaxed*, any of its parts will do.
+
+    *weigh* says how much each phrase counts.
 
     Examples
     --------
     >>> from rounds_search.queries import parse
-    >>> list(words(parse("x", expand=False), relaxed=False)["bool"])
+    >>> list(words(parse("x", expand=False), lambda phrase: 1.0, relaxed=False)["bool"])
     ['must']
     """
     if relaxed:
-        return _any([_scored(one) for one in query.loose()])
-    return {"bool": {"must": [_clause(clause) for clause in query.clauses]}}
+        return _any([_scored(one, weigh) for one in query.loose()])
+    parts = [
+        _any([_scored(one, weigh) for one in clause.alternatives])
+        for clause in query.clauses
+    ]
+    return {"bool": {"must": parts}}
 
 
-def phrase(match: str, tokens: Sequence[str]) -> Query:
+def phrase(match: str, tokens: Sequence[str], boost: float = 1.0) -> Query:
     """Return the clause that finds *tokens* in a row in one field.
 
     *match* says in which fields: those of an ``Alternative``.
     """
     joined = " ".join(tokens)
     if match == "prefix":
-        return {"prefix": {FORMS: joined}}
+        return {"prefix": {FORMS: {"value": joined, "boost": boost}}}
     if match == "form":
-        return {"match_phrase": {FORMS: joined}}
+        return {"match_phrase": {FORMS: {"query": joined, "boost": boost}}}
     fields = STEMS if match in STEMMED else PLAIN
-    return {"multi_match": {"query": joined, "type": "phrase", "fields": fields}}
+    given = {"query": joined, "fields": fields, "boost": boost}
+    if len(tokens) == 1:
+        return {"combined_fields": given}
+    return {"multi_match": given | {"type": "phrase"}}
 
 
-def _clause(clause: Clause) -> Query:
-    return _any([_scored(one) for one in clause.alternatives])
-
-
-def _scored(one: Alternative) -> Query:
-    alone = len(one.tokens) == 1 and one.match in {"phrase", "stem"}
-    if one.match != "all" and not alone:
-        return phrase(one.match, one.tokens)
-    return {
-        "combined_fields": {
-            "query": " ".join(one.tokens),
-            "operator": "and",
-            "fields": STEMS if one.match in STEMMED else PLAIN,
-        }
-    }
+def _scored(one: Alternative, weigh: Weigh) -> Query:
+    if one.match != "all":
+        return phrase(one.match, one.tokens, weigh((one.match, one.tokens)))
+    each = [("stem", (token,)) for token in one.tokens]
+    return {"bool": {"must": [phrase(*part, weigh(part)) for part in each]}}
 
 
 def _any(parts: list[Query]) -> Query:

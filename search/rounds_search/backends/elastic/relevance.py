@@ -66,6 +66,12 @@ class Statistics:
         odds = (self.documents - found + 0.5) / (found + 0.5)
         return max(math.log(odds), LEAST) if odds > 0 else LEAST
 
+    def boost(self, phrase: Phrase) -> float:
+        """Return what makes Elasticsearch's weight of *phrase* about the same."""
+        found = self.having.get(phrase, 0)
+        theirs = math.log1p((self.documents - found + 0.5) / (found + 0.5))
+        return self.rarity(phrase) / theirs
+
 
 def phrases(query: TextQuery, *, relaxed: bool) -> list[list[Phrase]]:
     """Return the alternatives of *query*, each as the phrases that it needs.

@@ -45,7 +45,7 @@ class Words:
 
     def clause(self) -> Query:
         """Return the scored clause."""
-        return words(self.query, relaxed=self.relaxed)
+        return words(self.query, self.known.boost, relaxed=self.relaxed)
 
     def score(self, tokens: Mapping[str, str]) -> float:
         """Return the bm25 of a document with *tokens*."""
@@ -107,14 +107,9 @@ def _scored(
     *,
     relaxed: bool,
 ) -> tuple[Words, BestFirst]:
-    unknown = Words(query, relaxed, Statistics(0, 0.0, {}))
-    told, counted = asking.both(
-        unknown.body(filters, size=asking.head, **more),
-        _counting(query, relaxed=relaxed),
-    )
-    known = _statistics(query, counted, relaxed=relaxed)
-    words = Words(query, relaxed, known)
-    return words, words.ordered(told)
+    counted = asking.cases(**_counting(query, relaxed=relaxed))
+    words = Words(query, relaxed, _statistics(query, counted, relaxed=relaxed))
+    return words, words.ordered(words.told(asking, filters, size=asking.head, **more))
 
 
 def _counting(query: TextQuery, *, relaxed: bool) -> Query:
