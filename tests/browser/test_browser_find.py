@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.hub]
 
 SERVICE = "services/rounds/"
+SECONDS = 30_000
 SHOULDER = "Shoulder: coronal T1 anatomy"
 BRAIN = "Normal brain on T1-weighted MRI"
 DROP = """([name, bytes]) => {
@@ -34,7 +35,7 @@ def page(browser: Browser, demo: DemoHouse) -> Iterator[Page]:
     context = browser.new_context(
         base_url=demo.url, locale="en-GB", viewport={"width": 1280, "height": 860}
     )
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(SECONDS)
     opened = context.new_page()
     opened.goto(f"{SERVICE}cases")
     opened.get_by_label(re.compile("user", re.IGNORECASE)).fill("doctor")
@@ -50,7 +51,7 @@ def test_words_in_chinese_find_an_english_case(page: Page) -> None:
     page.locator("#find").fill("肩关节 磁共振")
     page.locator("#find").press("Enter")
     first = page.locator("a.hit").first
-    expect(first.locator("b")).to_have_text(SHOULDER)
+    expect(first.locator("b")).to_have_text(SHOULDER, timeout=SECONDS)
     expect(first.locator(".why")).to_contain_text("text 1")
     expect(page.locator(".chip.also", has_text="shoulder").first).to_be_visible()
 
