@@ -62,7 +62,7 @@ class Column:
         pairs = [
             (row, names.setdefault(name, len(names)))
             for row, given in entries
-            for name in dict.fromkeys(given)
+            for name in (given if len(given) == 1 else dict.fromkeys(given))
         ]
         added = np.array(pairs, np.int64).reshape(-1, 2)
         kept = ~np.isin(self.rows, changed)
@@ -178,9 +178,10 @@ class Table:
         known = [
             (row, key) for row, key in zip(rows.tolist(), keys, strict=True) if key
         ]
+        facets = [(row, key["facets"]) for row, key in known]
         columns = {
             name: column.replaced(
-                rows, ((row, _values(key, name)) for row, key in known)
+                rows, _having(name, facets if name in FACETS else known)
             )
             for name, column in self.columns.items()
         }
@@ -258,7 +259,7 @@ def _documents(
     if not found:
         return before.documents, before.titles, before.dates
     rows = np.array([row[0] for row in found], np.int64)
-    keys = [json.loads(row[2]) if row[2] else None for row in found]
+    keys = _keys([row[2] for row in found])
     table = before.documents.changed(rows, [row[1] for row in found], keys)
     titles = before.titles + [""] * (table.size - len(before.titles))
     dates = np.full(table.size, -np.inf)
@@ -279,9 +280,10 @@ def _pictures(before: Snapshot, connection: sqlite3.Connection) -> Pictures:
     if not found:
         return old
     rows = np.array([row[0] for row in found], np.int64)
-    keys = [
-        json.loads(row[2]) | {ENCODER: (row[3],)} if row[2] else None for row in found
-    ]
+    keys = _keys([row[2] for row in found])
+    for row, key in zip(found, keys, strict=True):
+        if key:
+            key[ENCODER] = (row[3],)
     table = old.table.changed(rows, [row[1] for row in found], keys)
     pairs = [
         (row, slot)
@@ -306,6 +308,16 @@ def _put(old: Rows, rows: Rows, values: Sequence[int], size: int) -> Rows:
     return made
 
 
-def _values(key: Mapping[str, Any], column: str) -> Sequence[str]:
-    values: Sequence[str] = (key["facets"] if column in FACETS else key).get(column, ())
-    return values
+def _keys(lines: Sequence[str | None]) -> list[dict[str, Any] | None]:
+    """Return what the *lines* of JSON say; one long reading is quicker than many."""
+    read: list[dict[str, Any] | None] = json.loads(
+        f"[{','.join(line or 'null' for line in lines)}]"
+    )
+    return read
+
+
+def _having(
+    name: str, known: Sequence[tuple[int, Mapping[str, Any]]]
+) -> list[tuple[int, Sequence[str]]]:
+    """Return the rows that have values of *name*, and those."""
+    return [(row, values) for row, one in known if (values := one.get(name))]
