@@ -144,7 +144,7 @@ def _sees(who: Principal, case: dict[str, Any]) -> bool:
 def _case_entry(case: dict[str, Any], who: Principal) -> Entry:
     masked = case["unknown"] and not _knows(who)
     words = {case["asks"]} if masked else {case["asks"], case["own"], *case["words"]}
-    facets = {
+    facets: dict[str, tuple[str, ...]] = {
         "kind": ("case",),
         "modality": ("CT",),
         "body_part": (case["body_part"],),
@@ -157,7 +157,11 @@ def _case_entry(case: dict[str, Any], who: Principal) -> Entry:
 
 
 def _run_entry(run: dict[str, Any]) -> Entry:
-    facets = {"kind": ("result",), "modality": ("CT",), "language": ("en",)}
+    facets: dict[str, tuple[str, ...]] = {
+        "kind": ("result",),
+        "modality": ("CT",),
+        "language": ("en",),
+    }
     return Entry(f"run-{run['id']}", "result", frozenset({run["word"]}), facets)
 
 

@@ -265,7 +265,7 @@ def test_a_kept_search_rings_for_the_question_and_not_for_the_answer(
     house: House, add_case: AddCase
 ) -> None:
     for word in ("quokkaoma", "headache"):
-        asked = SearchRequest(text=word)
+        asked = SearchRequest.model_validate({"text": word})
         saved.create(house, STUDENT, word, asked, alert=True)
     add_case("everyone", **TOLD)
     _index(house)

@@ -19,7 +19,13 @@ from rounds_hub.cases.asking import Question
 from rounds_hub.errors import ConflictError, ForbiddenError, InvalidError
 from rounds_hub.federation import registry
 from rounds_hub.federation.asking import SIGNATURE, ask_peers, everywhere
-from rounds_hub.federation.signing import named_key, own_key, peer_key, sign
+from rounds_hub.federation.signing import (
+    named_key,
+    own_key,
+    peer_key,
+    public_part,
+    sign,
+)
 from rounds_hub.federation.words import QUESTION
 
 if TYPE_CHECKING:
@@ -50,7 +56,7 @@ def signed(pair: Pair, body: bytes = BODY, **other: Any) -> str:  # noqa: ANN401
 def another_peer(pair: Pair, url: str, **more: object) -> Iterator[None]:
     """Let a hub at *url* be asked as well."""
     told = told_of("broken", pair.north, url=url, **more)
-    told["public_key"] = registry.public_part(OTHER)
+    told["public_key"] = public_part(OTHER)
     registry.add_peer(pair.here.house, SYSTEM, told)
     try:
         yield
@@ -294,7 +300,7 @@ def test_the_key_is_for_its_owner_alone(pair: Pair) -> None:
 
 def test_records_are_managed_over_http(pair: Pair) -> None:
     headers = {"x-person": "ann admin"}
-    key = registry.public_part(OKPKey.generate_key("Ed25519"))
+    key = public_part(OKPKey.generate_key("Ed25519"))
     said = {"name": "south", "url": "https://south.example/", "public_key": key}
     with httpx.Client(base_url=pair.here.url, headers=headers, timeout=60) as client:
         assert client.post("api/peers", json=said).status_code == 201

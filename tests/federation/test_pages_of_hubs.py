@@ -10,6 +10,7 @@ from tests.federation.conftest import told_of
 
 from rounds_hub.access.principal import SYSTEM
 from rounds_hub.federation import registry
+from rounds_hub.federation.signing import public_part
 
 if TYPE_CHECKING:
     from tests.federation.conftest import Pair
@@ -33,7 +34,7 @@ def test_their_hits_are_shown_with_whence_they_are(pair: Pair) -> None:
 
 def test_a_hospital_that_is_down_is_told_by_name(pair: Pair) -> None:
     told = told_of("broken", pair.north, url="http://127.0.0.1:1/")
-    told["public_key"] = registry.public_part(OKPKey.generate_key("Ed25519"))
+    told["public_key"] = public_part(OKPKey.generate_key("Ed25519"))
     registry.add_peer(pair.here.house, SYSTEM, told)
     path = f"{pair.here.url}cases/elsewhere?q=abscess"
     page = httpx.get(path, headers=STUDENT, timeout=60)
@@ -43,7 +44,7 @@ def test_a_hospital_that_is_down_is_told_by_name(pair: Pair) -> None:
 
 
 def test_an_administrator_adds_switches_off_and_removes_one(pair: Pair) -> None:
-    key = registry.public_part(OKPKey.generate_key("Ed25519"))
+    key = public_part(OKPKey.generate_key("Ed25519"))
     said = {"name": "south", "url": "https://south.example/", "public_key": key}
     with httpx.Client(
         base_url=pair.here.url, headers=ADMIN, timeout=60, follow_redirects=True
