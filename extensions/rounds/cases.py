@@ -51,6 +51,8 @@ class Series:
     description: str
     count: int
     label: str = ""
+    rows: int = 0
+    columns: int = 0
     _service: Service = field(repr=False, compare=False, kw_only=True)
 
     @property
@@ -287,6 +289,8 @@ def _series(said: Mapping[str, Any], service: Service) -> Series:
         description=str(said.get("description") or ""),
         count=int(said.get("frame_count") or said.get("instance_count") or 0),
         label=str(said.get("label") or ""),
+        rows=int(said.get("rows") or 0),
+        columns=int(said.get("columns") or 0),
         _service=service,
     )
 

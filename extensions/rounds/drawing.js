@@ -4,22 +4,29 @@ function render({ model, el }) {
   const canvas = document.createElement("canvas");
   canvas.tabIndex = 0;
   canvas.style.cssText =
-    "max-width:100%;background:#000;border-radius:6px;cursor:crosshair;touch-action:none";
+    "width:min(100%,28rem);background:#000;border-radius:6px;cursor:crosshair;touch-action:none";
   const image = new Image();
   let start = null;
   el.append(canvas);
 
+  // The picture may be drawn larger than the slice is: pixels of one for the other.
+  const steps = () => {
+    const [columns, rows] = model.get("size");
+    return [(columns || canvas.width) / canvas.width, (rows || canvas.height) / canvas.height];
+  };
   const draw = () => {
-    const [width, height] = model.get("size");
-    canvas.width = width || image.naturalWidth || 1;
-    canvas.height = height || image.naturalHeight || 1;
+    canvas.width = image.naturalWidth || 1;
+    canvas.height = image.naturalHeight || 1;
     canvas.setAttribute("aria-label", model.get("words"));
     canvas.setAttribute("role", "img");
     const pen = canvas.getContext("2d");
     if (image.naturalWidth) pen.drawImage(image, 0, 0, canvas.width, canvas.height);
     const region = model.get("region");
     if (region.length !== 4) return;
-    const [left, top, right, bottom] = region;
+    const [across, down] = steps();
+    const [left, top, right, bottom] = [
+      region[0] / across, region[1] / down, region[2] / across, region[3] / down,
+    ];
     pen.lineWidth = Math.max(1, canvas.width / 200);
     pen.strokeStyle = "#ffd33d";
     pen.strokeRect(left, top, right - left, bottom - top);
@@ -33,10 +40,11 @@ function render({ model, el }) {
   };
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
-    const within = (value, most) => Math.min(most, Math.max(0, value));
+    const within = (share) => Math.min(1, Math.max(0, share));
+    const [across, down] = steps();
     return [
-      within(((event.clientX - box.left) / box.width) * canvas.width, canvas.width),
-      within(((event.clientY - box.top) / box.height) * canvas.height, canvas.height),
+      within((event.clientX - box.left) / box.width) * canvas.width * across,
+      within((event.clientY - box.top) / box.height) * canvas.height * down,
     ];
   };
   const set = (region) => {

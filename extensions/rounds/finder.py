@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -188,7 +187,7 @@ class Finder(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             self._say(str(error), bad=True)
             return
         self.canvas.region = []
-        self.canvas.size = _size(png)
+        self.canvas.size = [self._series.columns, self._series.rows]
         self.canvas.png = png
 
     def _said(self) -> str:
@@ -208,11 +207,3 @@ def _button(words: str, do: Callable[[], object], style: str = "") -> ipywidgets
     made = ipywidgets.Button(description=words, button_style=style)
     made.on_click(lambda _: do())
     return made
-
-
-def _size(png: bytes) -> list[int]:
-    """Return the columns and rows of a PNG."""
-    from PIL import Image  # noqa: PLC0415 - only a slice needs it
-
-    with Image.open(io.BytesIO(png)) as picture:
-        return [picture.width, picture.height]
