@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rounds_search import Document, ImageDocument, SqliteBackend
+from rounds_search.backends.sqlite.sidecar import Pace
 
 EVERYONE = frozenset({"everyone"})
 
@@ -48,7 +49,8 @@ def batch(number: int, size: int) -> list[Document | ImageDocument]:
 def main() -> None:
     """Write for ever."""
     folder, size = Path(sys.argv[1]), int(sys.argv[2])
-    index = SqliteBackend(folder)
+    # Codes come often, so that a kill meets them half-written, too.
+    index = SqliteBackend(folder, pace=Pace(block=16))
     index.ensure()
     for number in itertools.count():
         index.write(batch(number, size))
