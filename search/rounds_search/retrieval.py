@@ -137,7 +137,8 @@ def _parts(rows: Sequence[Labelled]) -> npt.NDArray[np.int64]:
 class Quality:
     """How well one label of one dataset is found, over *queries* of it.
 
-    Only pictures of the same dataset that have the label count as ranked. *low* and
+    Only pictures of the same dataset that have the label count as ranked; a refused
+    query counts as wrong. *low* and
     *high* bound each mean in 95 of 100 resamples of the cases of the queries; *largest*
     is the part that the most frequent label has.
     """
@@ -170,7 +171,7 @@ def qualities(found: Iterable[Ranking], gallery: Sequence[Labelled]) -> list[Qua
     for ranking in found:
         for label, value in ranking.query.labels.items():
             key = (ranking.query.dataset, label)
-            if value and key in pools and not ranking.refused:
+            if value and key in pools:
                 scores = _scores(ranking, pools[key], value)
                 by_label.setdefault(key, []).append((ranking.query.case, scores))
     return [

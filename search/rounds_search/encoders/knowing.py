@@ -111,7 +111,7 @@ class Known:
             with np.load(io.BytesIO(content), allow_pickle=False) as kept:
                 sample = np.asarray(kept["sample"], np.float32)
                 limit = float(kept["limit"])
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        except (EOFError, OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             msg = "What an encoder knows must be an NPZ file with 'sample' and 'limit'."
             raise EncoderError(msg) from None
         shaped = sample.ndim == 2 and sample.shape[1] <= MAX_DIMENSION  # noqa: PLR2004
