@@ -33,12 +33,14 @@ DISEASES_TEXT: Final = (
     "abscess adenocarcinoma aneurysm appendicitis cyst edema effusion embolism "
     "fibrosis fracture glioblastoma hemangioma hematoma hepatocellular-carcinoma "
     "infarction lipoma lymphoma meningioma metastases pneumonia pneumothorax "
-    "sarcoidosis schwannoma stenosis teratoma thrombosis tuberculosis 脑脓肿 肝细胞癌 肺栓塞"
+    "sarcoidosis schwannoma stenosis teratoma thrombosis tuberculosis "
+    "脑脓肿 肝细胞癌 肺栓塞"
 )
 DISEASES: Final = tuple(DISEASES_TEXT.split())
 SITES_TEXT: Final = (
     "aorta bladder brain breast colon duodenum femur heart hip kidney knee liver lung "
-    "mediastinum nerve orbit pancreas pelvis prostate skull spine spleen thyroid 左肺 肝脏"
+    "mediastinum nerve orbit pancreas pelvis prostate skull spine spleen thyroid "
+    "左肺 肝脏"
 )
 SITES: Final = tuple(SITES_TEXT.split())
 SIGNS_TEXT: Final = (
