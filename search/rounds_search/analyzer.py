@@ -210,12 +210,21 @@ def analyzed(text: str) -> tuple[str, str]:
     ('abscesses 脑', 'abscess')
     """
     forms, stemmed = list[str](), list[str]()
-    for token in tokens(text):
-        forms.append(token.text)
-        if not _is_han(token.text[0]):
-            stemmed.append(token.stem)
-        elif stemmed and stemmed[-1] != GAP:
-            stemmed.append(GAP)
+    for found in RAW.finditer(text[:MAX_CHARACTERS]):
+        raw = found[0]
+        if raw.isascii() and raw.isalpha():
+            # Most words by far; a token for each would take most of the time.
+            form, one = plain_token(raw)
+            if form:
+                forms.append(form)
+                stemmed.append(one)
+            continue
+        for token in _mixed(raw, 0):
+            forms.append(token.text)
+            if not _is_han(token.text[0]):
+                stemmed.append(token.stem)
+            elif stemmed and stemmed[-1] != GAP:
+                stemmed.append(GAP)
     if stemmed and stemmed[-1] == GAP:
         stemmed.pop()
     return " ".join(forms), " ".join(stemmed)
