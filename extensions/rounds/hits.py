@@ -210,11 +210,8 @@ def search(  # noqa: PLR0913 (what one can ask with)
         ``"patient"``: other cases of the same patient; ``"copies"``: the same pictures.
     without
         Expansions that are not wanted, as ``Hits.expansions`` names them.
-    size
-        How many hits to return at most.
-    **facets
-        A value or several, by ``modality``, ``body_part``, ``level``, ``language``,
-        ``kind``, ``code`` or ``case``.
+    size, **facets
+        As in :func:`find`.
 
     Raises
     ------
@@ -234,15 +231,9 @@ def search(  # noqa: PLR0913 (what one can ask with)
     if picture is not None:
         examples.append(sent_example(region if like is None else None))
         files["picture"] = png_of(picture)
-    asked = {
-        "text": words,
-        "where": filters_of(facets),
-        "like": examples,
-        "leave_out": list(leave_out),
-        "without": list(without),
-        "size": size,
-    }
-    return _found(asked, files)
+    lists = {"like": examples, "leave_out": [*leave_out], "without": [*without]}
+    asked = {"text": words, "where": filters_of(facets), "size": size}
+    return _found(asked | lists, files)
 
 
 def _found(asked: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> Hits:
