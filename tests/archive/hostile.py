@@ -8,6 +8,7 @@ whoever reads it later must live with it.
 from __future__ import annotations
 
 import struct
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tests.archive.hostile_blocks import (
@@ -55,6 +56,12 @@ def corpus() -> Iterator[Hostile]:
         yield from family(numbers)
     yield from values(numbers)
     yield from pictures(numbers)
+
+
+@cache
+def whole_corpus() -> tuple[Hostile, ...]:
+    """Return every file of the corpus, made once in a process."""
+    return tuple(corpus())
 
 
 def _cut(numbers: Numbers) -> Iterator[Hostile]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
-from tests.archive.hostile import corpus
+from tests.archive.hostile import corpus, whole_corpus
 from tests.conftest import SignInByHeader, open_house, serving
 from tests.servers import free_port
 
@@ -205,7 +205,7 @@ def told_by(folder: Path, door: str) -> list[Told]:
 
 def otherwise(told: list[Told]) -> list[Told]:
     """Return what was neither refused nor taken as the corpus says."""
-    rules = {hostile.name: hostile.rule for hostile in corpus()}
+    rules = {hostile.name: hostile.rule for hostile in whole_corpus()}
     return [one for one in told if (one.status == "taken") == bool(rules[one.name])]
 
 

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.archive.hostile import corpus
+from tests.archive.hostile import whole_corpus
 from tests.archive.hostile_reading import Told, otherwise, told_by
 from tests.conftest import open_house
 
@@ -46,7 +46,7 @@ def told(folder: Path) -> list[Told]:
 @pytest.fixture(scope="module")
 def rules() -> dict[str, str]:
     """Return the piece of its refusal by the name of each file."""
-    return {hostile.name: hostile.rule for hostile in corpus()}
+    return {hostile.name: hostile.rule for hostile in whole_corpus()}
 
 
 def test_the_corpus_is_large_and_names_its_files(rules: dict[str, str]) -> None:
@@ -98,7 +98,7 @@ def test_a_refusal_is_one_sentence_with_nothing_of_the_patient(
 
 
 def test_rounds_import_takes_what_is_good_of_a_folder(tmp_path: Path) -> None:
-    files = [one for one in corpus() if len(one.data) < SMALL]
+    files = [one for one in whole_corpus() if len(one.data) < SMALL]
     (tmp_path / "in").mkdir()
     for number, hostile in enumerate(files):
         (tmp_path / "in" / f"{number}.dcm").write_bytes(hostile.data)
@@ -120,7 +120,7 @@ def test_rounds_import_takes_what_is_good_of_a_folder(tmp_path: Path) -> None:
 def test_an_upload_takes_what_is_good_of_it(
     house: House, client_as: Callable[..., httpx.Client]
 ) -> None:
-    files = [one for one in corpus() if len(one.data) < SMALL][::4]
+    files = [one for one in whole_corpus() if len(one.data) < SMALL][::4]
     parts = [("files", (f"{n}.dcm", one.data)) for n, one in enumerate(files)]
     begun = client_as("doctor").post("api/imports", files=parts)
     assert begun.status_code == 202

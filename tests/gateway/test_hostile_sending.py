@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from tests.archive.hostile import corpus
+from tests.archive.hostile import whole_corpus
 from tests.gateway.speaking import (
     GatewayProcess,
     answer,
@@ -71,7 +71,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
 @pytest.fixture(scope="module")
 def sent(gateway: GatewayProcess) -> list[Sent]:
     """Send each data set of the corpus and return what was answered."""
-    every = (send(gateway, hostile) for hostile in corpus())
+    every = (send(gateway, hostile) for hostile in whole_corpus())
     return [one for one in every if one is not None]
 
 
