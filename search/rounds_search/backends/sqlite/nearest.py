@@ -51,6 +51,7 @@ class Nearest:
         self.layout = layout
         self.asked = asked
         self.scores = np.full(len(layout.pictures), np.nan)
+        self.by_row: Floats | None = None
 
     def best(
         self, inside: Mask, allowed: Mask, most: int, at_least: float
@@ -145,9 +146,19 @@ class Nearest:
 
     def _closest(self, chosen: Rows, floor: float) -> Rows:
         """Leave out of *chosen* what longer codes show to be below *floor*."""
-        if self.sidecar.directions is None or len(chosen) <= FEW_PICTURES:
+        if self.sidecar.directions is None or len(chosen) <= min(
+            self.few, FEW_PICTURES
+        ):
             return chosen
-        return chosen[self._closer(chosen) >= floor]
+        if self.by_row is None:
+            return chosen[self._closer(chosen) >= floor]
+        # Only rows that may reach the floor can lift their picture to it.
+        ranges = Ranges(self.layout.start[chosen], self.layout.count[chosen])
+        rows = ranges.rows()
+        kept = self.by_row[rows] >= floor
+        bounds = self.sidecar.bounds(self.asked.vectors, rows[kept])[:, 0]
+        reached = np.repeat(np.arange(len(chosen)), ranges.count)[kept][bounds >= floor]
+        return chosen[_marked(reached, len(chosen))]
 
     def _floor(self, by_pair: Floats, at: Rows, first: Rows, most: int) -> float:
         """Return a score that at least *most* documents reach."""
@@ -174,6 +185,8 @@ class Nearest:
         found = self.sidecar.leading(asked)
         if found is None:
             return None
+        if len(asked) == 1 and len(layout.pictures) < len(found):
+            self.by_row = found[:, 0]
         return _mean(maxima(found, layout.start, layout.count))
 
     def _promises(self, chosen: Rows) -> Floats:
