@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LEG",
     "MEANING",
+    "WEIGHT",
     "encode_texts",
     "has_meaning",
     "is_description",
@@ -49,6 +50,8 @@ BATCH: Final = 16
 DESCRIBES: Final = 6
 LONG: Final = 14
 THREADS: Final = 4
+WEIGHT: Final = 0.5
+"""How much meaning counts beside words: measured in ``docs/retrieval.md``."""
 FIELDS: Final = ("findings", "history", "differential", "discussion")
 ALONE: Final = ("title", "diagnosis")
 
@@ -119,7 +122,11 @@ def encode_texts(texts: Sequence[str]) -> npt.NDArray[np.float32]:
 
 
 def meaning_leg(
-    text: str, *, known: Known | None = None, weight: float = 1.0, at_least: float = 0.0
+    text: str,
+    *,
+    known: Known | None = None,
+    weight: float = WEIGHT,
+    at_least: float = 0.0,
 ) -> VectorQuery | None:
     """Return the leg that asks for what *text* means; None where it cannot be told.
 

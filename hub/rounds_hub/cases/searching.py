@@ -25,7 +25,7 @@ from rounds_hub.indexing import encoding
 from rounds_hub.indexing.meanings import means
 from rounds_search import errors
 from rounds_search.answers import Answer
-from rounds_search.meaning import is_description, meaning_leg
+from rounds_search.meaning import WEIGHT, is_description, meaning_leg
 from rounds_search.requests import Facet, Request, Term, VectorQuery
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _meant(house: House, question: Question, words: float) -> tuple[VectorQuery,
     """Return the leg of what the words mean, where they are a description."""
     if not means(house) or not is_description(question.text):
         return ()
-    leg = meaning_leg(question.text, weight=words, at_least=LEAST_MEANT)
+    leg = meaning_leg(question.text, weight=WEIGHT * words, at_least=LEAST_MEANT)
     return (leg,) if leg else ()
 
 
