@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rounds_search.encoders import encode
+from rounds_search.encoders import ENCODERS, encode, open_folder, window_for
 from rounds_search.encoders.shelf import Shelf
 from rounds_search.encoders.sidecar import read_sidecar
 from rounds_search.errors import EncoderError, UnknownEncoderError
@@ -105,6 +105,23 @@ def test_the_window_of_a_body_part_is_in_the_sidecar(
     del shelf
     windows = read_sidecar(tmp_path / SITE).windows
     assert windows["CT"]["chest"] == (-600.0, 1500.0)
+
+
+@pytest.mark.parametrize(
+    ("modality", "part", "window"),
+    [
+        pytest.param("CT", "chest", (-600.0, 1500.0), id="named part"),
+        pytest.param("CT", "knee", (40.0, 400.0), id="any other part"),
+        pytest.param("MR", "knee", None, id="another modality"),
+    ],
+)
+def test_an_encoder_has_windows_by_body_part(
+    shelf: Shelf, tmp_path: Path, modality: str, part: str, window: object
+) -> None:
+    del shelf
+    open_folder(tmp_path)
+    assert window_for(SITE, modality, part) == window
+    ENCODERS.close_folder(tmp_path)
 
 
 def test_the_mean_is_taken_off(shelf: Shelf, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from rounds_hub.access.policy import Action, case_resource, require
 from rounds_hub.archive.models import Series, Study
 from rounds_hub.archive.reading import get_series
 from rounds_hub.archive.volumes import stacks_of
+from rounds_hub.cases.content import body_part
 from rounds_hub.cases.found import Shown
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.cases.unknown import hides
@@ -149,7 +150,8 @@ def _of_series(
     if looks is None or example.slice is not None:
         # Where it cannot be shown, this says why.
         volume, first = _stack(stacks_of(house, principal, series), example)
-        looks = _looks(Viewed(volume, encoder), example, first)
+        viewed = Viewed(volume, encoder, body_part(series.body_part))
+        looks = _looks(viewed, example, first)
     return Asked(
         example=example,
         encoder=REGIONS if example.region else encoder,

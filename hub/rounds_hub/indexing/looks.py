@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rounds_kernels.pictures import default_window, to_picture
-from rounds_search.encoders import ENCODER, encode_volume, places, representative
+from rounds_search.encoders import (
+    ENCODER,
+    encode_volume,
+    places,
+    representative,
+    window_for,
+)
 from rounds_search.regions import Parts
 
 if TYPE_CHECKING:
@@ -110,13 +116,16 @@ class Viewed:
         The stack.
     encoder
         What describes its slices.
+    part
+        The body part, in the words that cases use; empty where that is not known.
     """
 
-    def __init__(self, volume: Volume, encoder: str = ENCODER) -> None:
-        """Choose the window once."""
+    def __init__(self, volume: Volume, encoder: str = ENCODER, part: str = "") -> None:
+        """Choose the window once: the series' own, or what *encoder* wants."""
         self.volume = volume
         self.encoder = encoder
-        self._window = default_window(volume)
+        asked = volume.window or window_for(encoder, volume.modality, part)
+        self._window = default_window(volume, asked)
 
     def chosen(self) -> list[int]:
         """Return which slices stand for the volume."""

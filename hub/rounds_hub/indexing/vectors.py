@@ -13,6 +13,7 @@ import structlog
 
 from rounds_hub.access.principal import SYSTEM
 from rounds_hub.archive.volumes import open_stacks
+from rounds_hub.cases.content import body_part
 from rounds_hub.cases.views import NO_PICTURES
 from rounds_hub.errors import InvalidError, TooLargeError
 from rounds_hub.indexing.looks import Looks, Viewed
@@ -54,7 +55,8 @@ def looks_of(
     if path is not None and path.exists():
         return _read(path)
     try:
-        viewed = Viewed(open_stacks(house, SYSTEM, series.uid)[0], encoder)
+        volume = open_stacks(house, SYSTEM, series.uid)[0]
+        viewed = Viewed(volume, encoder, body_part(series.body_part))
         made = viewed.tiles() if encoder == REGIONS else viewed.slices(viewed.chosen())
     except (InvalidError, TooLargeError, RequestError) as error:
         log.warning("no images to index", series=series.uid, why=str(error))

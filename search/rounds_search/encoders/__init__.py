@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rounds_search.encoders.base import Encoder
 from rounds_search.encoders.gist import ENCODER
+from rounds_search.encoders.network import Network
 from rounds_search.encoders.preparing import prepared
 from rounds_search.encoders.shelf import ENCODERS, open_folder
 from rounds_search.encoders.slices import encode_slices, places, representative
@@ -29,6 +30,7 @@ __all__ = [
     "places",
     "prepared",
     "representative",
+    "window_for",
 ]
 
 
@@ -86,3 +88,21 @@ def encode_volume(
     (8, 368)
     """
     return encode_slices(volume, spacing, encoder(name))
+
+
+def window_for(name: str, modality: str, part: str) -> tuple[float, float] | None:
+    """Return the centre and width that the encoder *name* wants pictures in.
+
+    None where its sidecar says nothing of the *modality*; a body *part* that it does
+    not name has the window of any other part.
+
+    Examples
+    --------
+    >>> window_for("rounds-gist-1", "CT", "chest") is None
+    True
+    """
+    made = ENCODERS.get(name)
+    if not isinstance(made, Network):
+        return None
+    parts = made.windows.get(modality, {})
+    return parts.get(part, parts.get(""))

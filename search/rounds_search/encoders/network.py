@@ -70,6 +70,11 @@ class Network:
         return self.sidecar.dimension
 
     @property
+    def windows(self) -> Mapping[str, Mapping[str, tuple[float, float]]]:
+        """Centre and width by modality and body part, ``""`` for any other part."""
+        return self.sidecar.windows
+
+    @property
     def knower(self) -> str:
         """The encoder of whose vectors :attr:`known` is."""
         return self.sidecar.base or self.sidecar.id
@@ -137,6 +142,12 @@ class Headed(Network):
         """Go on from *base*, which is the one that *sidecar* names."""
         super().__init__(folder, sidecar)
         self._base = base
+
+    @property
+    def windows(self) -> Mapping[str, Mapping[str, tuple[float, float]]]:
+        """Those of the encoder that the pictures go into."""
+        base = self._base
+        return base.windows if isinstance(base, Network) else self.sidecar.windows
 
     def fed(self, picture: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return the vector of the other encoder, ``(1, its dimension)``."""
