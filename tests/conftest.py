@@ -152,7 +152,8 @@ def elasticsearch_node(folder: Path, *, port: int = 0) -> Iterator[str]:
     process = subprocess.Popen(command, stdout=pipe, stderr=said, stdin=null, text=True)
     try:
         assert process.stdout is not None
-        url = process.stdout.readline().strip()
+        with process.stdout as told:
+            url = told.readline().strip()
         said.seek(0)
         assert url, f"The node did not start: {said.read()[-2000:]}"
         yield url

@@ -119,7 +119,8 @@ class Node:
                 [str(NODE), *options], stdout=subprocess.PIPE, stderr=said, text=True
             )
         assert self.script.stdout is not None
-        self.port = int(self.script.stdout.readline().strip().rsplit(":", 1)[1])
+        with self.script.stdout as told:
+            self.port = int(told.readline().strip().rsplit(":", 1)[1])
 
     def kill(self) -> None:
         """End the server at once, as a power cut does to a process."""

@@ -70,6 +70,11 @@ def loop(house: House, stop: threading.Event) -> None:
             if utc_now() >= forget_at:
                 _forget(house)
                 forget_at = utc_now() + timedelta(seconds=FORGET_SECONDS)
+        except IndexUnavailableError as error:
+            # An hour of it is a line every two seconds, not a traceback.
+            log.warning("the index is away", why=str(error))
+            stop.wait(TROUBLE_SECONDS)
+            continue
         except Exception:  # the log tells whoever runs the house; the next try may work
             log.exception("indexing")
             stop.wait(TROUBLE_SECONDS)
