@@ -18,7 +18,7 @@ TAGS = re.compile(r"<svg.*?</svg>|<!--.*?-->|<[^>]*>|\{#.*?#\}|\{%.*?%\}", re.DO
 EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 TRANSLATED = re.compile(r"\{% trans.*?\{% endtrans %\}", re.DOTALL)
 ATTRIBUTES = re.compile(
-    r"\{% macro (?:marks|described)\(.*?\{% endmacro %\}", re.DOTALL
+    r"\{% macro (?:marks|described|go)\(.*?\{% endmacro %\}", re.DOTALL
 )
 NAMES = {"Rounds", "Python", "BSD", "Clause", "Page", "Ctrl", "SEG", "ipynb"}
 
