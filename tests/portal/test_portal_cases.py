@@ -131,7 +131,7 @@ def test_what_is_no_picture_is_refused_with_words(client_as: ClientAs) -> None:
         headers={"accept": "text/html"},
     )
     assert answer.status_code == 422
-    assert "PNG, JPEG or DICOM" in answer.text
+    assert "One PNG or JPEG" in answer.text
 
 
 def test_a_case_hides_findings_and_diagnosis_until_shown(
