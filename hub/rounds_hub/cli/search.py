@@ -16,6 +16,7 @@ from rich.table import Table
 from rounds_hub.access.principal import SYSTEM
 from rounds_hub.cases import searching
 from rounds_hub.cases.asking import Example, Region
+from rounds_hub.cli import pictures
 from rounds_hub.cli.opened import opened_house
 from rounds_hub.cli.options import Config, Data, Json  # noqa: TC001 (Typer reads it)
 from rounds_hub.errors import InvalidError
@@ -95,6 +96,9 @@ def command(  # noqa: PLR0913 (an argument an option)
         size=size,
     )
     with opened_house(config, data) as house:
+        if words and words[0] in pictures.DEEDS:
+            pictures.do(house, words, as_json=as_json)
+            return
         found = _found(house, question, picture or [])
         elsewhere = _elsewhere(house, question) if peers else None
     if as_json:
