@@ -19,9 +19,9 @@ def modules(*folders: str) -> list[Path]:
     """Return the Python modules below *folders* that are ours."""
     found = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     # tests/elasticsearch comes as it is; it is named by the folder that holds it.
-    foreign = ("node_modules", "labextension", "migrations", ".ipynb_checkpoints")
-    foreign += ("elasticsearch",)
-    return sorted(p for p in found if not any(part in foreign for part in p.parts))
+    foreign = {"node_modules", "labextension", "migrations", ".ipynb_checkpoints"}
+    foreign.add("elasticsearch")
+    return sorted(path for path in found if foreign.isdisjoint(path.parts))
 
 
 def function_lengths(path: Path) -> dict[str, int]:
