@@ -86,13 +86,18 @@ def test_a_doctor_finds_runs_and_finds_the_result(enter: Enter) -> None:
     page.locator("a.hit", has_text="Measuring lungs").first.click()
     expect(page.locator("[data-where]")).to_contain_text("slice")
     page.keyboard.press("r")
-    page.get_by_role("link", name=re.compile("Lung volume")).click()
+    page.get_by_role("link", name=re.compile("Lung volume and density Finds")).click()
     page.get_by_label("Threshold", exact=False).first.fill("-450")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_text("Both lungs")).to_be_visible(timeout=RUN_SECONDS)
     expect(page.get_by_text("Results in the archive")).to_be_visible()
-    search(page, "lung")
-    page.get_by_role("checkbox", name=re.compile("Results")).check()
+    results = page.get_by_role("checkbox", name=re.compile("Results"))
+    for _ in range(30):  # the index follows within a second or two
+        search(page, "lung")
+        if results.is_visible():
+            break
+        page.wait_for_timeout(500)
+    results.check()
     expect(page.locator("a.hit", has_text="Result").first).to_be_visible()
 
 

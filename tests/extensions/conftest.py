@@ -124,8 +124,9 @@ class Jupyter:
         pytest.fail(f"No kernel got ready: {kernels}")
 
     def end_sessions(self) -> None:
-        """End every kernel."""
+        """End every kernel, and forget which notebooks were open."""
         headers = {"Authorization": f"token {self.token}"}
+        httpx.delete(f"{self.url}lab/api/workspaces/default", headers=headers)
         for session in self.get("api/sessions").json():
             place = f"{self.url}api/sessions/{session['id']}"
             httpx.delete(place, headers=headers, timeout=60)
