@@ -53,9 +53,9 @@ def test_a_second_start_is_quick(data: Path) -> None:
     with demo_house(data, "--no-samples") as demo:
         house = [psutil.Process(demo.process.pid), *below(demo.process.pid)]
         busy = sum(sum(process.cpu_times()[:2]) for process in house)
-    # 3 to 4 s of the processor, hardly anything at the same time as another; seconds
-    # by the clock would measure what else the machine does.
-    assert busy < 8
+    # About 7 s of the processor, most of it five processes that import what they need,
+    # two at a time; seconds by the clock would measure what else the machine does.
+    assert busy < 14
 
 
 def lives(process: psutil.Process) -> bool:

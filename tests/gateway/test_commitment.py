@@ -9,6 +9,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, generate_uid
 from pynetdicom import AE, evt
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import (  # type: ignore[attr-defined] # made at run time
     StorageCommitmentPushModel,
 )
@@ -41,12 +42,23 @@ class Scanner:
         self.entity.add_supported_context(
             StorageCommitmentPushModel, scu_role=False, scp_role=True
         )
-        self.handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, self._report)]
+        self.heard: tuple[object, int, Dataset] | None = None
+        self.handlers: list[Any] = [
+            (evt.EVT_N_EVENT_REPORT, self._report),
+            (evt.EVT_PDU_SENT, self._sent),
+        ]
 
     def _report(self, event: Event) -> tuple[int, None]:
         number = int(event.request.EventTypeID)  # type: ignore[union-attr,arg-type] # N-EVENT-REPORT
-        self.reports.put((number, event.event_information))
+        self.heard = (event.assoc, number, event.event_information)
         return 0x0000, None
+
+    def _sent(self, event: Event) -> None:
+        """Hand the report on once it is answered: not before may one release."""
+        if self.heard and self.heard[0] is event.assoc and _is_data(event):
+            _, number, report = self.heard
+            self.heard = None
+            self.reports.put((number, report))
 
     def ask(self, *uids: str, sop_class: str = CTImageStorage) -> int:
         """Ask for *uids* and return the status; the report comes by itself."""
@@ -76,6 +88,10 @@ class Scanner:
             for one in report.get("FailedSOPSequence", [])
         ]
         return number, kept, failed
+
+
+def _is_data(event: Event) -> bool:
+    return isinstance(event.pdu, P_DATA_TF)
 
 
 def item(sop_class: str, uid: str) -> Dataset:
