@@ -125,7 +125,7 @@ def _written(text: str, kind: bytes) -> tuple[Value, ...]:
     """Return decimal or integer strings as numbers; «1_0» and «nan» are none."""
     parts = [part.strip(" \0") for part in text.split("\\")]
     allowed = _DECIMAL if kind == b"DS" else _INTEGER
-    if not allowed.issuperset(text):
+    if not allowed.issuperset(text) or "\0" in text.rstrip(" \0"):
         raise UnusualError
     number: Callable[[str], Value] = float if kind == b"DS" else int
     return tuple(number(part) for part in parts if part)

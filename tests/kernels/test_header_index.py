@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pydicom
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
@@ -125,6 +125,7 @@ def test_what_is_deflated_cannot_grow_without_end() -> None:
         index_header(meta + packed)
 
 
+@example(changes=[(1370, 0)], end=None)  # a number that begins with a NUL
 @settings(max_examples=150, deadline=None)
 @given(
     changes=some.lists(
