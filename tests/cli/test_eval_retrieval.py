@@ -33,7 +33,10 @@ def picture(region: str, seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
         "blobs": np.cos(12 * (rows + shift)) * np.cos(12 * columns),
     }[region]
     noisy = drawn + chance.normal(0, 0.1, drawn.shape)
-    return (255 * (noisy - noisy.min()) / np.ptp(noisy)).astype(np.uint8)
+    scaled: np.ndarray[Any, np.dtype[np.uint8]] = (
+        255 * (noisy - noisy.min()) / np.ptp(noisy)
+    ).astype(np.uint8)
+    return scaled
 
 
 def folder_of(path: Path, prefix: str, each: int, columns: object = COLUMNS) -> Path:
