@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,6 +21,7 @@ from tests.cases.test_searching_by_example import (
     zipped,
 )
 
+from rounds_hub.cases import searchroutes
 from rounds_hub.cases.uploads import MOST_FILES
 from rounds_hub.indexing.consumer import run_once
 
@@ -225,3 +229,26 @@ def test_both_forms_of_a_request_are_described(student: httpx.Client) -> None:
     named = json.dumps(body)
     assert '"#/components/schemas/SearchRequest"' in named
     assert "SearchRequest" in described["components"]["schemas"]
+
+
+def test_who_sends_slowly_does_not_keep_the_place_of_others(
+    student: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searchroutes, "RECEIVE_SECONDS", 0.5)
+    goes_on = threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="files"; '
+        yield b'filename="a"\r\n\r\n'
+        goes_on.wait(20)  # nothing more comes before it is refused
+        yield b"\r\n--x--\r\n"
+
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    with ThreadPoolExecutor(1) as sender:
+        slow = sender.submit(
+            student.post, "api/search", content=pieces(), headers=headers
+        )
+        time.sleep(2)
+        goes_on.set()
+        assert refused(slow.result()) == 400
+    assert "did not come within" in slow.result().json()["detail"]

@@ -30,6 +30,8 @@ router = APIRouter(tags=["search"])
 
 AT_ONCE = 4
 """How many searches with files are received at the same time by one process."""
+RECEIVE_SECONDS = 120.0
+"""How long files may take to come: one that sends slowly keeps a place of few."""
 MOST_JSON = 2**20
 _RECEIVING = asyncio.Semaphore(AT_ONCE)
 Size = Annotated[int, Query(ge=1, le=200, description="How many hits at most.")]
@@ -82,9 +84,13 @@ async def _sent(request: Request, principal: PrincipalDep) -> AsyncIterator[_Sen
         raise BusyError(msg)
     async with _RECEIVING:
         try:
-            form = await request.form(
-                max_files=MOST_FILES, max_fields=4, max_part_size=MOST_JSON
-            )
+            async with asyncio.timeout(RECEIVE_SECONDS):
+                form = await request.form(
+                    max_files=MOST_FILES, max_fields=4, max_part_size=MOST_JSON
+                )
+        except TimeoutError as error:
+            msg = f"The pictures did not come within {RECEIVE_SECONDS:g} s."
+            raise BadRequestError(msg) from error
         except HTTPException as error:
             msg = f"The form cannot be read: {error.detail}"
             raise BadRequestError(msg) from error
