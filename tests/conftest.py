@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -344,6 +345,29 @@ def inside() -> Iterator[Any]:
     found.loader.exec_module(module)
     with module.network() as made:
         yield made
+
+
+@pytest.fixture
+def worker(
+    house: House, tmp_path: Path
+) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Return a function that starts a worker of *house*."""
+    started: list[subprocess.Popen[bytes]] = []
+    environment = os.environ | {
+        "ROUNDS_DATA": str(house.settings.data),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+
+    def start() -> subprocess.Popen[bytes]:
+        with (tmp_path / "worker.log").open("ab") as said:
+            command = [sys.executable, "-m", "rounds_hub.work.worker"]
+            started.append(subprocess.Popen(command, env=environment, stderr=said))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -16,8 +13,8 @@ from rounds_hub.archive.models import Import, Instance
 from rounds_hub.archive.uploads import Spool, spool_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    import subprocess
+    from collections.abc import Callable
 
     from rounds_hub.access.principal import Principal
     from rounds_hub.house import House
@@ -38,30 +35,6 @@ def uploaded(house: House, doctor: Principal, instance: MakeBytes) -> Import:
         spool.write(instance(number) + b"\r\n")
     spool.write(f"--{BOUNDARY}--\r\n".encode())
     return begin_import(house, doctor, spool)
-
-
-@pytest.fixture
-def worker(
-    house: House, tmp_path: Path
-) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Return a function that starts a worker of *house*."""
-    started: list[subprocess.Popen[bytes]] = []
-    data = str(house.settings.data)
-    environment = os.environ | {
-        "ROUNDS_DATA": data,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-
-    def start() -> subprocess.Popen[bytes]:
-        with (tmp_path / "worker.log").open("ab") as said:
-            command = [sys.executable, "-m", "rounds_hub.work.worker"]
-            started.append(subprocess.Popen(command, env=environment, stderr=said))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 90) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -17,8 +14,8 @@ from rounds_hub.indexing import encoding
 from rounds_search.encoders import ENCODER, ENCODERS
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from rounds_hub.house import House
 
@@ -46,27 +43,6 @@ def site(house: House, add_case: AddCase) -> Iterator[House]:
     ENCODERS.close_folder(encoding.shelf(house))
 
 
-@pytest.fixture
-def start(house: House, tmp_path: Path) -> Iterator[Start]:
-    """Return a function that starts a worker of *house*."""
-    started: list[subprocess.Popen[bytes]] = []
-    environment = os.environ | {
-        "ROUNDS_DATA": str(house.settings.data),
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-
-    def begin() -> subprocess.Popen[bytes]:
-        with (tmp_path / "worker.log").open("ab") as said:
-            command = [sys.executable, "-m", "rounds_hub.work.worker"]
-            started.append(subprocess.Popen(command, env=environment, stderr=said))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.wait()
-
-
 def wait_until(true: Callable[[], bool]) -> None:
     until = time.monotonic() + SECONDS
     while not true():
@@ -75,11 +51,11 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 def test_a_worker_embeds_all_series_and_then_the_new_one_answers(
-    site: House, start: Start
+    site: House, worker: Start
 ) -> None:
     encoding.embed(site, SYSTEM, SITE)
     assert encoding.current(site) == ENCODER
-    start()
+    worker()
     wait_until(lambda: state(site).state == "current")
     assert (state(site).done, state(site).answers) == (CASES, True)
     assert encoding.current(site) == SITE
@@ -88,14 +64,14 @@ def test_a_worker_embeds_all_series_and_then_the_new_one_answers(
 
 
 def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on(
-    site: House, start: Start
+    site: House, worker: Start
 ) -> None:
     encoding.embed(site, SYSTEM, SITE)
-    first = start()
+    first = worker()
     wait_until(lambda: state(site).state in {"embedding", "current"})
     first.kill()
     first.wait()
-    start()
+    worker()
     wait_until(lambda: state(site).state == "current")
     assert state(site).done == CASES
 
