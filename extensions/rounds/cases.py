@@ -11,6 +11,7 @@ from rounds.errors import NotFoundError, RefusedError, RoundsError, ViewerError
 from rounds.html import Markup, card, image, section, table, text
 from rounds.runs import Run
 from rounds.streaming import fetch_volume
+from rounds_kernels.modalities import NO_PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,22 +25,6 @@ __all__ = ["Case", "Series", "open_case"]
 
 CASE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 STORY = ("history", "findings", "diagnosis", "differential", "discussion")
-NO_PICTURES = frozenset(
-    (
-        "SEG",
-        "SR",
-        "PR",
-        "KO",
-        "RTSTRUCT",
-        "RTPLAN",
-        "RTDOSE",
-        "DOC",
-        "REG",
-        "AU",
-        "PLAN",
-    )
-)
-"""Modalities of series that are no pictures by themselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from sqlalchemy import select
 from rounds_hub.access.principal import PEERS
 from rounds_hub.access.unknown import knowing, learning, shared
 from rounds_hub.archive.models import Series
-from rounds_hub.cases.models import NO_PICTURES, Case, CaseSeries
+from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.errors import InvalidError
 from rounds_hub.runs.models import Run, RunRequest
+from rounds_kernels.modalities import NO_PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from rounds_hub.catalogue.models import Base, utc_now
 
-__all__ = ["NO_PICTURES", "Case", "CaseSeries", "SavedHit", "SavedSearch"]
-
-NO_PICTURES: Final = frozenset(
-    {
-        "SEG",
-        "SR",
-        "PR",
-        "KO",
-        "RTSTRUCT",
-        "RTPLAN",
-        "RTDOSE",
-        "DOC",
-        "REG",
-        "AU",
-        "PLAN",
-    }
-)
-"""Modalities of series that are no pictures by themselves."""
+__all__ = ["Case", "CaseSeries", "SavedHit", "SavedSearch"]
 
 
 class Case(Base):

@@ -23,9 +23,10 @@ from rounds_hub.archive.models import Series
 from rounds_hub.cases.found import Found, FoundHit, Shown, SlicePair
 from rounds_hub.cases.models import Case, CaseSeries
 from rounds_hub.cases.unknown import case_id_of, document_id, hides, masked_title
-from rounds_hub.cases.views import NO_PICTURES, texts
+from rounds_hub.cases.views import texts
 from rounds_hub.indexing.vectors import places_of
 from rounds_hub.runs.models import Run
+from rounds_kernels.modalities import NO_PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import select
 
 from rounds_hub.cases.content import TEXTS
-from rounds_hub.cases.models import NO_PICTURES, Case
+from rounds_hub.cases.models import Case
 from rounds_hub.catalogue.models import OutboxEvent, utc_now
+from rounds_kernels.modalities import NO_PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

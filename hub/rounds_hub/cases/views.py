@@ -11,8 +11,8 @@ from rounds_hub.access.policy import Action, case_resource, decide
 from rounds_hub.access.principal import Role
 from rounds_hub.archive.models import Series
 from rounds_hub.cases.content import TEXTS
-from rounds_hub.cases.models import NO_PICTURES
 from rounds_hub.cases.unknown import hides, masked
+from rounds_kernels.modalities import NO_PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rounds_hub.cases.models import Case
 
 __all__ = [
-    "NO_PICTURES",
     "CaseTexts",
     "CaseView",
     "SeriesView",

@@ -14,9 +14,9 @@ import structlog
 from rounds_hub.access.principal import SYSTEM
 from rounds_hub.archive.volumes import open_stacks
 from rounds_hub.cases.content import body_part
-from rounds_hub.cases.views import NO_PICTURES
 from rounds_hub.errors import InvalidError, TooLargeError
 from rounds_hub.indexing.looks import Looks, Viewed
+from rounds_kernels.modalities import NO_PICTURES
 from rounds_search.encoders import ENCODER
 from rounds_search.errors import RequestError
 from rounds_search.regions import REGIONS

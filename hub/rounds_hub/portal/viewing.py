@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rounds_hub.cases.views import NO_PICTURES
 from rounds_hub.portal.labels import N_
+from rounds_kernels.modalities import NO_PICTURES
 from rounds_kernels.pictures import default_window, presets
 
 if TYPE_CHECKING:
